@@ -1,0 +1,106 @@
+//! Base62 over `0-9A-Za-z`, in that order.
+
+/// The digits, by value.
+pub const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// How many random bytes are asked for at a time.
+const DRAW: usize = 64;
+
+/// Whether this is one of the 62.
+#[must_use]
+pub const fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}
+
+/// `value` in six digits, left-padded with `0`. Six digits hold every `u32`.
+#[must_use]
+pub fn six_digits(mut value: u32) -> [u8; 6] {
+    let mut digits = [b'0'; 6];
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(value % 62) as usize];
+        value /= 62;
+    }
+    digits
+}
+
+/// Unbiased random digits.
+///
+/// Each is one byte of `random` modulo 62; bytes of 248 and above are skipped, because they
+/// would favour the first eight digits.
+pub struct RandomDigits<'a, R> {
+    random: &'a mut R,
+    bytes: [u8; DRAW],
+    used: usize,
+}
+
+impl<'a, R: FnMut(&mut [u8])> RandomDigits<'a, R> {
+    /// Digits from what `random` fills its argument with.
+    pub fn new(random: &'a mut R) -> Self {
+        Self {
+            random,
+            bytes: [0; DRAW],
+            used: DRAW,
+        }
+    }
+
+    /// Fills `out` with digits.
+    pub fn fill(&mut self, out: &mut [u8]) {
+        out.fill_with(|| {
+            loop {
+                let byte = self.byte();
+                if byte < 248 {
+                    break DIGITS[usize::from(byte % 62)];
+                }
+            }
+        });
+    }
+
+    fn byte(&mut self) -> u8 {
+        if self.used == DRAW {
+            (self.random)(&mut self.bytes);
+            self.used = 0;
+        }
+        self.used += 1;
+        self.bytes[self.used - 1]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn six_digits_hold_every_u32() {
+        assert_eq!(&six_digits(0), b"000000");
+        assert_eq!(&six_digits(61), b"00000z");
+        assert_eq!(&six_digits(62), b"000010");
+        assert_eq!(&six_digits(u32::MAX), b"4gfFC3");
+    }
+
+    #[test]
+    fn bytes_that_would_favour_a_digit_are_skipped() {
+        let mut out = [0; 4];
+        RandomDigits::new(&mut |bytes: &mut [u8]| {
+            bytes.fill(255);
+            bytes[..6].copy_from_slice(&[0, 248, 61, 62, 255, 247]);
+        })
+        .fill(&mut out);
+        assert_eq!(&out, b"0z0z");
+    }
+
+    #[test]
+    fn each_digit_is_as_likely_as_any_other() {
+        let mut next = 0u8;
+        let mut out = [0; 248];
+        RandomDigits::new(&mut |bytes: &mut [u8]| {
+            for byte in bytes {
+                *byte = next;
+                next = next.wrapping_add(1);
+            }
+        })
+        .fill(&mut out);
+        for digit in DIGITS {
+            assert_eq!(out.iter().filter(|&byte| byte == digit).count(), 4);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! When a key expires.
+
+use crate::{
+    fault::Fault,
+    time::{self, Time},
+};
+
+/// What an expiry must not go past.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// The policy's longest life, in milliseconds.
+    pub longest_life: Option<i64>,
+    /// When the key that is calling expires itself.
+    pub callers_expiry: Option<Time>,
+}
+
+/// From when on a key is expired; `None`: never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpiresAt(Option<Time>);
+
+impl ExpiresAt {
+    /// Reads an expiry that was asked for at `now`. Where none was asked for it is the earliest
+    /// limit, so that no limit is passed by saying nothing.
+    ///
+    /// # Errors
+    ///
+    /// It is not a time, not later than `now`, or past a limit.
+    pub fn parse(text: Option<&str>, now: Time, limits: Limits) -> Result<Self, Fault> {
+        let latest_by_policy = limits.longest_life.map(|life| now.plus(life));
+        let Some(text) = text else {
+            return Ok(Self(
+                latest_by_policy
+                    .into_iter()
+                    .chain(limits.callers_expiry)
+                    .min(),
+            ));
+        };
+        let millis = time::parse(text)?;
+        let expiry = Time::from_millis(millis)
+            .filter(|&expiry| expiry > now)
+            .ok_or(Fault::NotInTheFuture)?;
+        if latest_by_policy.is_some_and(|latest| expiry > latest) {
+            Err(Fault::PastLongestLife)
+        } else if limits.callers_expiry.is_some_and(|latest| expiry > latest) {
+            Err(Fault::PastCallersExpiry)
+        } else {
+            Ok(Self(Some(expiry)))
+        }
+    }
+
+    /// The time, if there is one.
+    #[must_use]
+    pub const fn time(self) -> Option<Time> {
+        self.0
+    }
+}
+
+/// Whether a key with this expiry is expired at `now`: from that very millisecond on.
+#[must_use]
+pub fn is_expired(expires_at: Option<Time>, now: Time) -> bool {
+    expires_at.is_some_and(|expires_at| now >= expires_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_900_000_000_000; // 2030-03-17T17:46:40.000Z
+
+    fn at(millis: i64) -> Option<Time> {
+        Time::from_millis(millis)
+    }
+
+    fn parse(text: Option<&str>, limits: Limits) -> Result<Option<Time>, Fault> {
+        ExpiresAt::parse(text, at(NOW).unwrap(), limits).map(ExpiresAt::time)
+    }
+
+    #[test]
+    fn it_must_be_later_than_now() {
+        let free = Limits::default();
+        assert_eq!(
+            parse(Some("2030-03-17T17:46:40.001Z"), free),
+            Ok(at(NOW + 1))
+        );
+        assert_eq!(
+            parse(Some("2030-03-17T17:46:40.000999Z"), free),
+            Err(Fault::NotInTheFuture)
+        );
+        assert_eq!(parse(Some("1969-12-31"), free), Err(Fault::NotInTheFuture));
+        assert_eq!(parse(None, free), Ok(None));
+    }
+
+    #[test]
+    fn limits_hold_to_the_millisecond_and_fill_in_what_was_left_out() {
+        let policy = Limits {
+            longest_life: Some(1000),
+            ..Limits::default()
+        };
+        assert_eq!(
+            parse(Some("2030-03-17T17:46:41Z"), policy),
+            Ok(at(NOW + 1000))
+        );
+        assert_eq!(
+            parse(Some("2030-03-17T17:46:41.001Z"), policy),
+            Err(Fault::PastLongestLife)
+        );
+        assert_eq!(parse(None, policy), Ok(at(NOW + 1000)));
+
+        let both = Limits {
+            callers_expiry: at(NOW + 500),
+            ..policy
+        };
+        assert_eq!(
+            parse(Some("2030-03-17T17:46:40.500Z"), both),
+            Ok(at(NOW + 500))
+        );
+        assert_eq!(
+            parse(Some("2030-03-17T17:46:40.501Z"), both),
+            Err(Fault::PastCallersExpiry)
+        );
+        assert_eq!(parse(None, both), Ok(at(NOW + 500)));
+    }
+
+    #[test]
+    fn a_key_is_expired_from_its_very_millisecond_on() {
+        let now = at(NOW).unwrap();
+        assert!(is_expired(at(NOW), now));
+        assert!(!is_expired(at(NOW + 1), now));
+        assert!(!is_expired(None, now));
+    }
+}

@@ -1,0 +1,274 @@
+//! The key: `<prefix>_<lookup>_<secret><checksum>`.
+
+use alloc::{borrow::ToOwned, string::String};
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::base62;
+
+const LOOKUP: usize = 12;
+const SECRET: usize = 43;
+const CHECKSUM: usize = 6;
+const PREFIX_MIN: usize = 2;
+const PREFIX_MAX: usize = 10;
+/// What follows the prefix: `_`, the lookup, `_`, the secret and the checksum.
+const TAIL: usize = 1 + LOOKUP + 1 + SECRET + CHECKSUM;
+
+/// The issuer's prefix: `[a-z][a-z0-9]{1,9}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefix(String);
+
+impl Prefix {
+    /// Reads a prefix; `None` if it is not of the form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        is_prefix(text.as_bytes()).then(|| Self(text.to_owned()))
+    }
+
+    /// The prefix as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Prefix {
+    fn default() -> Self {
+        Self("keycell".to_owned())
+    }
+}
+
+/// The SHA-256 of a whole key (FIPS 180-4): what is stored in its place.
+#[derive(Clone, Copy)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    /// The 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Whether this is the hash that storage has, in a time that tells nothing about either.
+    #[must_use]
+    pub fn matches(&self, stored: &[u8]) -> bool {
+        self.0.ct_eq(stored).into()
+    }
+}
+
+/// A well-formed key with a right checksum.
+pub struct Key {
+    text: String,
+    lookup: String,
+}
+
+impl Key {
+    /// Makes a new key; `random` fills what it is given with random bytes.
+    #[must_use]
+    pub fn mint(prefix: &Prefix, random: &mut impl FnMut(&mut [u8])) -> Self {
+        let mut lookup = [0; LOOKUP];
+        let mut secret = [0; SECRET];
+        let mut digits = base62::RandomDigits::new(random);
+        digits.fill(&mut lookup);
+        digits.fill(&mut secret);
+
+        let lookup = ascii(&lookup);
+        let mut text = key_prefix(&prefix.0, &lookup);
+        text.push('_');
+        text.push_str(&ascii(&secret));
+        text.push_str(&ascii(&checksum(text.as_bytes())));
+        Self { text, lookup }
+    }
+
+    /// Reads a presented key; `None` if its form or its checksum is wrong.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if !has_form(bytes) || !has_right_checksum(bytes) {
+            return None;
+        }
+        let lookup = ascii(bytes.split(|&byte| byte == b'_').nth(1)?);
+        Some(Self {
+            text: text.to_owned(),
+            lookup,
+        })
+    }
+
+    /// The key itself.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// The public part by which storage finds the key.
+    #[must_use]
+    pub fn lookup(&self) -> &str {
+        &self.lookup
+    }
+
+    /// What is stored in place of the key.
+    #[must_use]
+    pub fn hash(&self) -> KeyHash {
+        KeyHash(Sha256::digest(self.text.as_bytes()).into())
+    }
+}
+
+/// `<prefix>_<lookup>`, as people see it. It holds no bit of the secret.
+#[must_use]
+pub fn key_prefix(prefix: &str, lookup: &str) -> String {
+    let mut text = String::with_capacity(prefix.len() + TAIL);
+    text.push_str(prefix);
+    text.push('_');
+    text.push_str(lookup);
+    text
+}
+
+/// Whether the whole text has the form of a key, whatever its checksum: a mistyped secret is a
+/// secret still.
+#[must_use]
+pub fn looks_like_key(text: &str) -> bool {
+    has_form(text.as_bytes())
+}
+
+/// Whether a key with a right checksum stands anywhere in the text.
+#[must_use]
+pub fn holds_key(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let tails = (PREFIX_MIN..bytes.len()).filter(|&at| bytes[at] == b'_');
+    tails.into_iter().any(|at| {
+        let Some(end) = at.checked_add(TAIL).filter(|&end| end <= bytes.len()) else {
+            return false;
+        };
+        // The prefix has no fixed length, so what stands before it may look like a part of it.
+        (PREFIX_MIN..=PREFIX_MAX.min(at)).any(|prefix_len| {
+            let candidate = &bytes[at - prefix_len..end];
+            has_form(candidate) && has_right_checksum(candidate)
+        })
+    })
+}
+
+/// CRC-32/ISO-HDLC of `body` as six base62 digits.
+fn checksum(body: &[u8]) -> [u8; CHECKSUM] {
+    base62::six_digits(crc32_iso_hdlc(body))
+}
+
+fn crc32_iso_hdlc(bytes: &[u8]) -> u32 {
+    const REVERSED_POLYNOMIAL: u32 = 0xEDB8_8320;
+    !bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (REVERSED_POLYNOMIAL & (crc & 1).wrapping_neg())
+        })
+    })
+}
+
+fn is_prefix(bytes: &[u8]) -> bool {
+    (PREFIX_MIN..=PREFIX_MAX).contains(&bytes.len())
+        && bytes[0].is_ascii_lowercase()
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+fn has_form(bytes: &[u8]) -> bool {
+    let Some(prefix_len) = bytes.len().checked_sub(TAIL) else {
+        return false;
+    };
+    let (prefix, tail) = bytes.split_at(prefix_len);
+    let (lookup, secret) = tail.split_at(1 + LOOKUP);
+    is_prefix(prefix)
+        && [lookup, secret]
+            .iter()
+            .all(|part| part[0] == b'_' && part[1..].iter().all(|&byte| base62::is_digit(byte)))
+}
+
+fn has_right_checksum(key: &[u8]) -> bool {
+    let (body, presented) = key.split_at(key.len() - CHECKSUM);
+    checksum(body).ct_eq(presented).into()
+}
+
+fn ascii(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VECTOR: &str = "akw_0123456789AB_00000000000000000000000000000000000000000004TsezD";
+
+    fn counter() -> impl FnMut(&mut [u8]) {
+        let mut next = 0u8;
+        move |bytes| {
+            for byte in bytes {
+                *byte = next;
+                next = next.wrapping_add(1);
+            }
+        }
+    }
+
+    #[test]
+    fn crc_has_the_catalogue_s_check_value() {
+        assert_eq!(crc32_iso_hdlc(b"123456789"), 0xCBF4_3926);
+    }
+
+    #[test]
+    fn the_contract_s_vector_is_read() {
+        let key = Key::parse(VECTOR).unwrap();
+        assert_eq!(key.lookup(), "0123456789AB");
+        assert_eq!(key_prefix("akw", key.lookup()), "akw_0123456789AB");
+    }
+
+    #[test]
+    fn a_minted_key_is_read_back() {
+        let prefix = Prefix::parse("akw").unwrap();
+        let minted = Key::mint(&prefix, &mut counter());
+        let (lookup, hash) = (minted.lookup().to_owned(), minted.hash());
+        let text = minted.into_text();
+        assert_eq!(text.len(), 3 + TAIL);
+        assert!(text.starts_with("akw_0123456789AB_CDEF"));
+        let read = Key::parse(&text).unwrap();
+        assert_eq!(read.lookup(), lookup);
+        assert!(read.hash().matches(hash.as_bytes()));
+    }
+
+    #[test]
+    fn one_changed_character_is_refused() {
+        for at in 0..VECTOR.len() {
+            let mut changed = VECTOR.as_bytes().to_vec();
+            changed[at] = if changed[at] == b'x' { b'y' } else { b'x' };
+            assert!(
+                Key::parse(core::str::from_utf8(&changed).unwrap()).is_none(),
+                "at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_prefix_has_two_to_ten_characters_and_begins_with_a_letter() {
+        for good in ["ab", "a0", "abcdefghij", "keycell"] {
+            assert!(Prefix::parse(good).is_some(), "{good}");
+        }
+        for bad in ["", "a", "abcdefghijk", "0a", "Ab", "a_b", "a-b", "é1"] {
+            assert!(Prefix::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_inside_a_text() {
+        for text in [
+            VECTOR.to_owned(),
+            format!("my {VECTOR}."),
+            format!("x{VECTOR}x"),
+            format!("é_{VECTOR}"),
+        ] {
+            assert!(holds_key(&text), "{text}");
+        }
+        let wrong = VECTOR.replace("4Tsez", "4Tsey");
+        assert!(!holds_key(&wrong));
+        assert!(looks_like_key(&wrong));
+        for text in ["", "_", "akw_0123456789AB", &VECTOR[1..VECTOR.len() - 1]] {
+            assert!(!holds_key(text), "{text}");
+        }
+    }
+}

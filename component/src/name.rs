@@ -1,0 +1,96 @@
+//! The name of a key.
+
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+
+use crate::{fault::Fault, key, nfc};
+
+const MAX_SCALARS: usize = 100;
+
+/// A name: NFC (UAX #15), without outer white space, of 1 to 100 Unicode scalar values.
+#[derive(Debug, PartialEq, Eq)]
+pub struct KeyName(String);
+
+impl KeyName {
+    /// Reads a name.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it: it is empty, too long, holds a forbidden character, or holds
+    /// a key.
+    pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+        let normal = nfc::nfc(text);
+        let name = normal.trim();
+        let faults: Vec<_> = [
+            (name.is_empty(), Fault::Empty),
+            (name.chars().nth(MAX_SCALARS).is_some(), Fault::TooLong),
+            (name.chars().any(is_forbidden), Fault::ForbiddenCharacter),
+            (key::holds_key(name), Fault::HoldsKey),
+        ]
+        .into_iter()
+        .filter_map(|(is_wrong, fault)| is_wrong.then_some(fault))
+        .collect();
+        if faults.is_empty() {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+/// Characters that a reader can't see or that change what they see. ZWJ and ZWNJ are not among
+/// them: words of many languages need them.
+fn is_forbidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{2028}' | '\u{2029}'                                       // line, paragraph
+            | '\u{061C}' | '\u{200E}' | '\u{200F}'                        // bidi marks
+            | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'           // bidi overrides
+            | '\u{200B}' | '\u{2060}' | '\u{FEFF}') // zero-width
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<String, Vec<Fault>> {
+        KeyName::parse(text).map(KeyName::into_text)
+    }
+
+    #[test]
+    fn outer_white_space_goes_and_nfc_comes() {
+        assert_eq!(parse(" \t\u{3000}Cafe\u{301} bar\n").unwrap(), "Café bar");
+    }
+
+    #[test]
+    fn scalars_are_counted_after_nfc() {
+        assert_eq!(parse(&"e\u{301}".repeat(100)).unwrap(), "é".repeat(100));
+        assert_eq!(parse(&"𝄞".repeat(101)), Err(vec![Fault::TooLong]));
+        assert_eq!(parse(" \u{2028} "), Err(vec![Fault::Empty]));
+    }
+
+    #[test]
+    fn joiners_stay_and_other_invisible_characters_are_refused() {
+        assert!(parse("a\u{200D}b\u{200C}c").is_ok());
+        for c in "\0\u{1b}\u{7f}\u{85}\u{2028}\u{2029}\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{200b}\u{2060}\u{feff}".chars() {
+            assert_eq!(parse(&format!("a{c}b")), Err(vec![Fault::ForbiddenCharacter]), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told() {
+        let faults = parse(&format!("\u{1b}{}", "a".repeat(100)));
+        assert_eq!(faults, Err(vec![Fault::TooLong, Fault::ForbiddenCharacter]));
+    }
+
+    #[test]
+    fn a_name_that_holds_a_key_is_refused() {
+        let key = "akw_0123456789AB_00000000000000000000000000000000000000000004TsezD";
+        assert_eq!(parse(&format!("ci {key}")), Err(vec![Fault::HoldsKey]));
+    }
+}

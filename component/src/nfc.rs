@@ -1,0 +1,218 @@
+//! Unicode Normalization Form C (UAX #15).
+//!
+//! The tables are made by the build script, in a third of the space that the crates that carry
+//! them take: they would be half of the component.
+
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+
+include!(concat!(env!("OUT_DIR"), "/nfc_tables.rs"));
+
+/// From the highest bit: 21 of a character, 21 of each of the two that it is made of (the second
+/// is 0 where there is one only), and whether composition makes it of the two again.
+struct Decomposition(u64);
+
+impl Decomposition {
+    const CHAR: u64 = 0x1F_FFFF;
+
+    fn whole(&self) -> u64 {
+        self.0 >> 43
+    }
+
+    fn parts(&self) -> [Option<char>; 2] {
+        [self.0 >> 22, self.0 >> 1].map(|bits| as_char(bits & Self::CHAR).filter(|&c| c != '\0'))
+    }
+
+    fn composes(&self, first: char, second: char) -> bool {
+        let both = u64::from(first) << 22 | u64::from(second) << 1 | 1;
+        self.0 & !(Self::CHAR << 43) == both
+    }
+}
+
+/// From the highest bit: 21 of the first character, 3 of how many follow it, 8 of their class.
+struct ClassRun(u32);
+
+impl ClassRun {
+    fn start(&self) -> u32 {
+        self.0 >> 11
+    }
+
+    fn end(&self) -> u32 {
+        self.start() + (self.0 >> 8 & 7)
+    }
+}
+
+/// `text` in NFC.
+#[must_use]
+pub fn nfc(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_owned();
+    }
+    composed(&decomposed(text)).into_iter().collect()
+}
+
+/// Full canonical decomposition in canonical order.
+fn decomposed(text: &str) -> Vec<char> {
+    let mut chars = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        decompose(c, &mut chars);
+    }
+    chars
+}
+
+/// Adds the full canonical decomposition of `c`.
+fn decompose(c: char, chars: &mut Vec<char>) {
+    let parts = hangul::decompose(c).or_else(|| {
+        let at = DECOMPOSITIONS
+            .binary_search_by_key(&c.into(), Decomposition::whole)
+            .ok()?;
+        DECOMPOSITIONS.get(at).map(Decomposition::parts)
+    });
+    match parts {
+        Some(parts) => parts
+            .into_iter()
+            .flatten()
+            .for_each(|part| decompose(part, chars)),
+        None => push_in_order(chars, c),
+    }
+}
+
+fn compose(first: char, second: char) -> Option<char> {
+    hangul::compose(first, second).or_else(|| {
+        let entry = DECOMPOSITIONS
+            .iter()
+            .find(|entry| entry.composes(first, second))?;
+        as_char(entry.whole())
+    })
+}
+
+/// The canonical combining class; 0: not a mark that moves.
+fn combining_class(c: char) -> u8 {
+    let c = u32::from(c);
+    let after = CLASSES.partition_point(|run| run.start() <= c);
+    match CLASSES[..after].last() {
+        Some(run) if c <= run.end() => run.0 as u8,
+        _ => 0,
+    }
+}
+
+fn as_char(bits: u64) -> Option<char> {
+    u32::try_from(bits).ok().and_then(char::from_u32)
+}
+
+/// Hangul syllables, which are arithmetic (The Unicode Standard, section 3.12).
+mod hangul {
+    const SYLLABLES: u32 = 0xAC00;
+    const LEADS: u32 = 0x1100;
+    const VOWELS: u32 = 0x1161;
+    const TRAILS: u32 = 0x11A7;
+    const LEAD_COUNT: u32 = 19;
+    const VOWEL_COUNT: u32 = 21;
+    /// With the one that stands for no trail.
+    const TRAIL_COUNT: u32 = 28;
+
+    /// `c` as an index into a block, if it is in it.
+    fn index(c: char, start: u32, count: u32) -> Option<u32> {
+        u32::from(c)
+            .checked_sub(start)
+            .filter(|&index| index < count)
+    }
+
+    /// A syllable as the syllable without its trail and that trail, or as lead and vowel.
+    pub fn decompose(c: char) -> Option<[Option<char>; 2]> {
+        let syllable = index(c, SYLLABLES, LEAD_COUNT * VOWEL_COUNT * TRAIL_COUNT)?;
+        let (open, trail) = (syllable / TRAIL_COUNT, syllable % TRAIL_COUNT);
+        let parts = if trail == 0 {
+            [LEADS + open / VOWEL_COUNT, VOWELS + open % VOWEL_COUNT]
+        } else {
+            [SYLLABLES + open * TRAIL_COUNT, TRAILS + trail]
+        };
+        Some(parts.map(char::from_u32))
+    }
+
+    /// Lead and vowel, or an open syllable and a trail.
+    pub fn compose(first: char, second: char) -> Option<char> {
+        if let Some(lead) = index(first, LEADS, LEAD_COUNT) {
+            let vowel = index(second, VOWELS, VOWEL_COUNT)?;
+            return char::from_u32(SYLLABLES + (lead * VOWEL_COUNT + vowel) * TRAIL_COUNT);
+        }
+        index(first, SYLLABLES, LEAD_COUNT * VOWEL_COUNT * TRAIL_COUNT)
+            .filter(|open| open % TRAIL_COUNT == 0)?;
+        let trail = index(second, TRAILS, TRAIL_COUNT).filter(|&trail| trail > 0)?;
+        char::from_u32(u32::from(first) + trail)
+    }
+}
+
+/// Adds a mark before the marks of a greater class, and anything else at the end.
+fn push_in_order(chars: &mut Vec<char>, c: char) {
+    let class = combining_class(c);
+    let is_before = |&other: &char| class == 0 || combining_class(other) <= class;
+    let at = chars
+        .iter()
+        .rposition(is_before)
+        .map_or(0, |before| before + 1);
+    chars.insert(at, c);
+}
+
+/// Each character joined with the last starter before it, unless something between the two
+/// blocks it.
+fn composed(decomposed: &[char]) -> Vec<char> {
+    let mut chars: Vec<char> = Vec::with_capacity(decomposed.len());
+    let mut starter = None;
+    // The class of the last character that stayed apart from the starter.
+    let mut last_class = 0;
+    for &c in decomposed {
+        let class = combining_class(c);
+        let whole = starter
+            .filter(|&at| at + 1 == chars.len() || last_class < class)
+            .and_then(|at| Some((at, compose(*chars.get(at)?, c)?)));
+        if let Some((at, whole)) = whole {
+            chars[at] = whole;
+            continue;
+        }
+        if class == 0 {
+            starter = Some(chars.len());
+        }
+        last_class = class;
+        chars.push(c);
+    }
+    chars
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unicode_normalization::UnicodeNormalization;
+
+    fn assert_as_the_crate_does(text: &str) {
+        assert_eq!(
+            nfc(text),
+            text.nfc().collect::<String>(),
+            "{}",
+            text.escape_unicode()
+        );
+    }
+
+    #[test]
+    fn every_character_alone_and_among_marks() {
+        for c in '\0'..=char::MAX {
+            assert_as_the_crate_does(&c.to_string());
+            assert_as_the_crate_does(&format!("e{c}\u{301}"));
+            assert_as_the_crate_does(&format!("a\u{323}{c}\u{302}{c}"));
+        }
+    }
+
+    #[test]
+    fn every_pair_of_characters_that_composition_is_about() {
+        let bases: Vec<char> = "aeosAEOU\u{1100}\u{1161}\u{11a8}가각\u{915}\u{93c}\u{9c7}\u{9be}\u{1b05}\u{1b35}\u{212b}\u{344}\u{fb1d}".chars().collect();
+        let marks: Vec<char> = ('\u{300}'..='\u{36f}')
+            .chain("\u{1161}\u{11a8}\u{93c}\u{9be}\u{1b35}\u{5b4}\u{3099}".chars())
+            .collect();
+        for &base in &bases {
+            for &one in &marks {
+                for &two in &marks {
+                    assert_as_the_crate_does(&format!("{base}{one}{two}{base}"));
+                }
+            }
+        }
+    }
+}
