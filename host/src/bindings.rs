@@ -1,0 +1,13 @@
+//! The world `keycell`, seen from the host.
+
+#![allow(missing_docs, reason = "generated from ../wit, which is documented")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "keycell",
+    imports: {
+        "keycell:api-keys/storage": async | trappable,
+        default: trappable,
+    },
+    exports: { default: async },
+});

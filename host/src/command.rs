@@ -1,0 +1,152 @@
+//! What can be said on the command line.
+
+mod component;
+mod conformance;
+mod error;
+mod keys;
+mod output;
+mod project;
+mod settings;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anstyle::{AnsiColor, Style};
+use clap::{CommandFactory, Parser, Subcommand};
+
+use self::{error::CommandError, settings::Settings};
+
+/// How an error is marked on a terminal.
+pub const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// API keys, decided by a sandboxed WebAssembly component.
+#[derive(Parser)]
+#[command(
+    name = "keycell",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  keycell project create web
+  keycell create --name deploy --project web --expires-at 2031-01-31
+  keycell get 0192f0c1-2345-7abc-8def-0123456789ab --json
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Creates an API key and shows it this once
+    #[command(after_help = "Examples:
+  keycell create --name laptop
+  keycell create --name deploy --project web --expires-at 2031-01-31T18:00:00+01:00
+  KEY=$(keycell create --name ci --json | jq -r .key)")]
+    Create {
+        /// What people call the key: 1 to 100 characters
+        #[arg(long)]
+        name: String,
+        /// The project that it is for, by id or slug; without it, the key is the user's own
+        #[arg(long, value_name = "REF")]
+        project: Option<String>,
+        /// From when on it is expired: an RFC 3339 time with an offset, or a date
+        #[arg(long, value_name = "WHEN")]
+        expires_at: Option<String>,
+    },
+    /// Shows what is known of an API key
+    #[command(after_help = "Example:
+  keycell get 0192f0c1-2345-7abc-8def-0123456789ab")]
+    Get {
+        /// The key's id, and not the key itself
+        #[arg(value_name = "ID")]
+        api_key_id: String,
+    },
+    /// Creates and lists projects
+    #[command(subcommand)]
+    Project(Project),
+    /// Runs the conformance suite against a component
+    #[command(after_help = "Examples:
+  keycell conformance
+  keycell conformance other.wasm")]
+    Conformance {
+        /// The component; without it, the built-in one
+        #[arg(value_name = "COMPONENT")]
+        component: Option<PathBuf>,
+    },
+    /// Describes the built-in component, or writes it to a file
+    #[command(after_help = "Example:
+  keycell component --output keycell.wasm")]
+    Component {
+        /// Where to write it
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Prints a completion script for a shell
+    #[command(after_help = "Example:
+  keycell completions bash > ~/.local/share/bash-completion/completions/keycell")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand)]
+enum Project {
+    /// Creates a project with the user as its member
+    #[command(after_help = "Example:
+  keycell project create web")]
+    Create {
+        /// What people call it: 1 to 63 of a-z, 0-9 and inner hyphens
+        slug: String,
+    },
+    /// Lists the projects that the user is a member of
+    List,
+}
+
+/// Sends what the library logs to standard error; `RUST_LOG` says how much.
+pub fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(anstream::stderr)
+        .without_time()
+        .init();
+}
+
+/// Does what was said.
+pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
+    let Cli { settings, command } = cli;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Create {
+                name,
+                project,
+                expires_at,
+            } => keys::create(&settings, name, project, expires_at).await?,
+            Command::Get { api_key_id } => keys::get(&settings, &api_key_id).await?,
+            Command::Project(Project::Create { slug }) => project::create(&settings, &slug).await?,
+            Command::Project(Project::List) => project::list(&settings).await?,
+            Command::Conformance { component } => {
+                return conformance::run(&settings, component.as_deref()).await;
+            }
+            Command::Component { output } => component::describe(&settings, output.as_deref())?,
+            Command::Completions { shell } => {
+                clap_complete::generate(
+                    shell,
+                    &mut Cli::command(),
+                    "keycell",
+                    &mut std::io::stdout(),
+                );
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,151 @@
+//! What an answer must be like: values field by field, or patterns.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// Puts values in place of `${name}`. A text that is nothing but a name becomes the value itself;
+/// names that have no value yet stay as they are.
+pub fn substitute(value: &Value, variables: &BTreeMap<String, Value>) -> Value {
+    match value {
+        Value::String(text) => substitute_text(text, variables),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| substitute(item, variables))
+            .collect(),
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(name, field)| (name.clone(), substitute(field, variables)));
+            Value::Object(fields.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn substitute_text(text: &str, variables: &BTreeMap<String, Value>) -> Value {
+    let whole = text
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'));
+    if let Some(value) = whole.and_then(|name| variables.get(name)) {
+        return value.clone();
+    }
+    let mut text = text.to_owned();
+    for (name, value) in variables {
+        if let Value::String(value) = value {
+            text = text.replace(&format!("${{{name}}}"), value);
+        }
+    }
+    Value::String(text)
+}
+
+/// Compares what came with what was expected: objects by the fields that are expected, arrays
+/// item by item, all else as it is. `{"$matches": R}` is a text that the regular expression
+/// matches, `{"$not": V}` anything but V, `{"$sha256": T}` the hexadecimal SHA-256 of a text.
+///
+/// # Errors
+///
+/// The first difference, in words, without the value that came: it may be a secret.
+pub fn compare(path: &str, expected: &Value, actual: &Value) -> Result<(), String> {
+    match expected {
+        Value::Object(fields) => match pattern(fields) {
+            Some(("$matches", Value::String(regex))) => {
+                let regex = regex::Regex::new(regex).map_err(|error| error.to_string())?;
+                let matches = actual.as_str().is_some_and(|text| regex.is_match(text));
+                check(matches, || format!("{path} does not match {regex}"))
+            }
+            Some(("$not", other)) => {
+                check(actual != other, || format!("{path} is what it must not be"))
+            }
+            Some(("$sha256", Value::String(text))) => {
+                check(actual.as_str() == Some(&hex(&Sha256::digest(text))), || {
+                    format!("{path} is not that SHA-256")
+                })
+            }
+            Some((unknown, _)) => Err(format!("the case has an unknown pattern {unknown}")),
+            None => fields
+                .iter()
+                .try_for_each(|(name, field)| match actual.get(name) {
+                    Some(actual) => compare(&format!("{path}.{name}"), field, actual),
+                    None => Err(format!("{path}.{name} is missing")),
+                }),
+        },
+        Value::Array(items) => {
+            let actual = actual
+                .as_array()
+                .ok_or_else(|| format!("{path} is no array"))?;
+            check(items.len() == actual.len(), || {
+                format!("{path} has {} items and not {}", actual.len(), items.len())
+            })?;
+            items
+                .iter()
+                .zip(actual)
+                .enumerate()
+                .try_for_each(|(index, (expected, actual))| {
+                    compare(&format!("{path}[{index}]"), expected, actual)
+                })
+        }
+        other => check(other == actual, || format!("{path} is not {other}")),
+    }
+}
+
+fn pattern(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
+    fields
+        .iter()
+        .next()
+        .filter(|(name, _)| name.starts_with('$'))
+        .map(|(name, value)| (name.as_str(), value))
+}
+
+pub fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn patterns_can_fail() {
+        let actual = json!({"a": "x1", "b": [1, 2], "c": null});
+        for good in [
+            json!({}),
+            json!({"a": {"$matches": "^x\\d$"}, "b": [1, 2]}),
+            json!({"c": null}),
+            json!({"a": {"$not": "y"}}),
+        ] {
+            assert_eq!(compare("$", &good, &actual), Ok(()), "{good}");
+        }
+        for bad in [
+            json!({"a": "x"}),
+            json!({"a": {"$matches": "^y"}}),
+            json!({"b": [1]}),
+            json!({"b": [2, 1]}),
+            json!({"d": null}),
+            json!({"a": {"$not": "x1"}}),
+            json!({"a": {"$sha256": "x1"}}),
+            json!({"a": {"$what": 1}}),
+        ] {
+            assert!(compare("$", &bad, &actual).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_alone_becomes_the_value_itself() {
+        let variables =
+            BTreeMap::from([("a".to_owned(), json!("x")), ("n".to_owned(), json!(null))]);
+        assert_eq!(
+            substitute(&json!(["${a}", "-${a}-", "${n}", "${b}"]), &variables),
+            json!(["x", "-x-", null, "${b}"])
+        );
+    }
+}

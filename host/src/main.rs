@@ -1,0 +1,25 @@
+//! The command `keycell`.
+
+#![forbid(unsafe_code)]
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = command::Cli::parse();
+    command::log_to_stderr();
+    match command::run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            anstream::eprintln!(
+                "{}error:{} {error}",
+                command::ERROR.render(),
+                command::ERROR.render_reset()
+            );
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Where keys rest.
+
+pub mod memory;
+pub mod sqlite;
+
+use std::future::Future;
+
+use keycell_component::project::ProjectSlug;
+use serde::Serialize;
+
+pub use crate::bindings::keycell::api_keys::storage::{KeyRecord, ProjectReference};
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why storage did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Something else was there first.
+    #[error("conflict")]
+    Conflict,
+    /// Storage is down or busy: the same call may succeed later.
+    #[error("unavailable")]
+    Unavailable(#[source] Cause),
+    /// Storage is broken.
+    #[error("broken")]
+    Internal(#[source] Cause),
+}
+
+/// A project and its slug.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Project {
+    /// UUID, lowercase and hyphenated.
+    pub id: String,
+    /// What people call it.
+    pub slug: String,
+}
+
+/// What the component asks of storage. `wit/storage.wit` says what each function must guarantee:
+/// each is atomic, and a write that was answered with `Ok` survives a crash.
+///
+/// It decides nothing: who may see a key, and what a key looks like, is the component's.
+pub trait Storage: Send + Sync + 'static {
+    /// Stores a new key, or says [`StorageError::Conflict`] and stores nothing if its id or lookup
+    /// is taken.
+    fn insert_key(&self, key: KeyRecord) -> impl Future<Output = Result<(), StorageError>> + Send;
+
+    /// The key with this id.
+    fn find_key(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<KeyRecord>, StorageError>> + Send;
+
+    /// The id of the project that `reference` names, if this user is a member of it.
+    fn find_project(
+        &self,
+        reference: &ProjectReference,
+        user_id: &str,
+    ) -> impl Future<Output = Result<Option<String>, StorageError>> + Send;
+}
+
+/// What the storages of this crate can do besides: they have the projects, too.
+pub trait ProjectStorage: Storage {
+    /// Stores a new project with these members, or says [`StorageError::Conflict`] if its id or
+    /// slug is taken.
+    fn insert_project(
+        &self,
+        id: uuid::Uuid,
+        slug: ProjectSlug,
+        members: Vec<String>,
+    ) -> impl Future<Output = Result<Project, StorageError>> + Send;
+
+    /// The projects that this user is a member of, by slug.
+    fn list_projects(
+        &self,
+        user_id: &str,
+    ) -> impl Future<Output = Result<Vec<Project>, StorageError>> + Send;
+}

@@ -1,0 +1,134 @@
+//! Storage in a SQLite file: one writer that commits in groups, readers that never wait for it.
+
+mod error;
+mod readers;
+mod rows;
+mod schema;
+mod writer;
+
+use std::{
+    fs::OpenOptions,
+    io,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use keycell_component::{project::ProjectSlug, time::Time};
+use rusqlite::{Connection, OpenFlags};
+
+pub use error::SqliteError;
+
+use self::{readers::Readers, writer::Writer};
+use super::{KeyRecord, Project, ProjectReference, ProjectStorage, Storage, StorageError};
+
+/// For how long another process is waited for that keeps the file locked.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Storage in a SQLite file. Several processes may have the same file open.
+pub struct SqliteStorage {
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStorage {
+    /// Opens a database, and creates it, readable and writable to its user alone, if there is
+    /// none. An older schema is brought up to date.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be made, is no database, is damaged, locked or read-only, or a newer
+    /// keycell wrote it.
+    pub fn open(path: &Path) -> Result<Self, SqliteError> {
+        create_private(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        schema::migrate(&mut connection)?;
+        Ok(Self {
+            readers: Readers::new(path.to_owned()),
+            writer: Writer::spawn(connection)?,
+        })
+    }
+}
+
+/// Creates the file for its user alone; SQLite gives its other files the same permissions.
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+impl Storage for SqliteStorage {
+    async fn insert_key(&self, key: KeyRecord) -> Result<(), StorageError> {
+        Ok(self
+            .writer
+            .write(move |connection| rows::insert_key(connection, &key))
+            .await?)
+    }
+
+    async fn find_key(&self, id: &str) -> Result<Option<KeyRecord>, StorageError> {
+        let id = id.to_owned();
+        Ok(self
+            .readers
+            .read(move |connection| rows::find_key(connection, &id))
+            .await?)
+    }
+
+    async fn find_project(
+        &self,
+        reference: &ProjectReference,
+        user_id: &str,
+    ) -> Result<Option<String>, StorageError> {
+        let (reference, user_id) = (reference.clone(), user_id.to_owned());
+        Ok(self
+            .readers
+            .read(move |connection| rows::find_project(connection, &reference, &user_id))
+            .await?)
+    }
+}
+
+impl ProjectStorage for SqliteStorage {
+    async fn insert_project(
+        &self,
+        id: uuid::Uuid,
+        slug: ProjectSlug,
+        members: Vec<String>,
+    ) -> Result<Project, StorageError> {
+        let project = Project {
+            id: id.to_string(),
+            slug: slug.into_text(),
+        };
+        let stored = project.clone();
+        let now = now();
+        self.writer
+            .write(move |connection| rows::insert_project(connection, &stored, now, &members))
+            .await?;
+        Ok(project)
+    }
+
+    async fn list_projects(&self, user_id: &str) -> Result<Vec<Project>, StorageError> {
+        let user_id = user_id.to_owned();
+        Ok(self
+            .readers
+            .read(move |connection| rows::list_projects(connection, &user_id))
+            .await?)
+    }
+}
+
+fn now() -> Time {
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since_1970.as_millis())
+        .ok()
+        .and_then(Time::from_millis)
+        .unwrap_or(Time::LAST)
+}

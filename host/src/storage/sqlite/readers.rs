@@ -1,0 +1,83 @@
+//! The connections that read. In write-ahead mode none of them waits for the writer.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{PATIENCE, error::SqliteError};
+
+/// What each reader keeps of the file, in KiB.
+const CACHE_KIB: i32 = 8 << 10;
+
+/// Connections that are opened when they are first needed, and kept.
+#[derive(Clone)]
+pub struct Readers {
+    path: Arc<PathBuf>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Readers {
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path: Arc::new(path),
+            idle: Arc::default(),
+        }
+    }
+
+    /// Reads on the calling thread: it takes microseconds, less than another thread's waking
+    /// would. Only when another process keeps the file locked does the wait move to a thread
+    /// that may block.
+    pub async fn read<T, R>(&self, read: R) -> Result<T, SqliteError>
+    where
+        R: Fn(&Connection) -> Result<T, SqliteError> + Clone + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.read_waiting(Duration::ZERO, &read) {
+            Err(SqliteError::Busy) => {
+                let (readers, read) = (self.clone(), read.clone());
+                let blocking =
+                    tokio::task::spawn_blocking(move || readers.read_waiting(PATIENCE, read));
+                blocking.await.map_err(|_| SqliteError::Closed)?
+            }
+            result => result,
+        }
+    }
+
+    fn read_waiting<T>(
+        &self,
+        patience: Duration,
+        read: impl Fn(&Connection) -> Result<T, SqliteError>,
+    ) -> Result<T, SqliteError> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let connection = idle.map_or_else(|| self.open(), Ok)?;
+        if !patience.is_zero() {
+            connection.busy_timeout(patience)?;
+        }
+        let result = read(&connection)?;
+        if !patience.is_zero() {
+            connection.busy_timeout(Duration::ZERO)?;
+        }
+        // A connection that failed is not kept.
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
+        Ok(result)
+    }
+
+    fn open(&self) -> Result<Connection, SqliteError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&*self.path, flags)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        Ok(connection)
+    }
+}

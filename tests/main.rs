@@ -1,0 +1,3 @@
+//! The tests of the host and of the component in it.
+
+mod conformance;
