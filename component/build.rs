@@ -11,12 +11,7 @@ const LONGEST_RUN: u32 = 8;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let mut out = String::new();
-    table(
-        &mut out,
-        "DECOMPOSITIONS",
-        "Decomposition",
-        &decompositions(),
-    );
+    table(&mut out, "DECOMPOSITIONS", "Decomposition", &decompositions());
     table(&mut out, "CLASSES", "ClassRun", &classes());
     let dir = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     fs::write(Path::new(&dir).join("nfc_tables.rs"), out).expect("OUT_DIR can be written");
@@ -41,10 +36,7 @@ fn decompositions() -> Vec<u64> {
         })
         .filter(|(c, parts)| parts != &[*c])
         .collect();
-    let by_parts: HashMap<&[char], char> = full
-        .iter()
-        .map(|(c, parts)| (parts.as_slice(), *c))
-        .collect();
+    let by_parts: HashMap<&[char], char> = full.iter().map(|(c, parts)| (parts.as_slice(), *c)).collect();
     full.iter()
         .map(|(c, parts)| {
             let (first, second) = match parts.as_slice() {
@@ -52,15 +44,8 @@ fn decompositions() -> Vec<u64> {
                 [first, second] => (*first, *second),
                 [firsts @ .., last] => {
                     // Several characters may have these parts; NFC has the composed one.
-                    let composed = firsts
-                        .iter()
-                        .copied()
-                        .map(Some)
-                        .reduce(|whole, part| compose(whole?, part?));
-                    (
-                        composed.flatten().unwrap_or_else(|| by_parts[firsts]),
-                        *last,
-                    )
+                    let composed = firsts.iter().copied().map(Some).reduce(|whole, part| compose(whole?, part?));
+                    (composed.flatten().unwrap_or_else(|| by_parts[firsts]), *last)
                 }
                 [] => unreachable!("no character decomposes into nothing"),
             };
@@ -77,13 +62,9 @@ fn classes() -> Vec<u64> {
         let (at, class) = (u32::from(c), canonical_combining_class(c));
         match runs.last_mut() {
             _ if class == 0 => {}
-            Some((start, len, of)) if *start + *len == at && *of == class && *len < LONGEST_RUN => {
-                *len += 1
-            }
+            Some((start, len, of)) if *start + *len == at && *of == class && *len < LONGEST_RUN => *len += 1,
             _ => runs.push((at, 1, class)),
         }
     }
-    runs.into_iter()
-        .map(|(start, len, class)| u64::from(start << 11 | (len - 1) << 8 | u32::from(class)))
-        .collect()
+    runs.into_iter().map(|(start, len, class)| u64::from(start << 11 | (len - 1) << 8 | u32::from(class))).collect()
 }

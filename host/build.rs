@@ -11,17 +11,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let manifest_dir = env::var("CARGO_MANIFEST_DIR")?;
     let out_dir = env::var("OUT_DIR")?;
     let (manifest_dir, out_dir) = (Path::new(&manifest_dir), Path::new(&out_dir));
-    let root = manifest_dir
-        .parent()
-        .ok_or("the host has a workspace around it")?;
+    let root = manifest_dir.parent().ok_or("the host has a workspace around it")?;
 
-    for input in [
-        "wit",
-        "component",
-        "Cargo.toml",
-        "Cargo.lock",
-        ".cargo/config.toml",
-    ] {
+    for input in ["wit", "component", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     for input in ["build.rs", "build/guest.rs", "src/engine_config.rs"] {
@@ -29,10 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     // OUT_DIR is `<target>/<profile>/build/<package>/out`. All profiles share one guest.
-    let target_dir = out_dir
-        .ancestors()
-        .nth(4)
-        .ok_or("OUT_DIR is not where cargo puts it")?;
+    let target_dir = out_dir.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?;
     let component = guest::build(root, &target_dir.join("guest"))?;
     fs::write(out_dir.join("keycell.wasm"), &component)?;
     fs::write(out_dir.join("keycell.cwasm"), compile(&component)?)?;

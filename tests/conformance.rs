@@ -10,21 +10,9 @@ use keycell::{
 fn assert_all_pass(outcomes: Vec<Outcome>) {
     let failed: Vec<_> = outcomes
         .iter()
-        .filter_map(|outcome| {
-            Some(format!(
-                "{}: {}",
-                outcome.name,
-                outcome.result.as_ref().err()?
-            ))
-        })
+        .filter_map(|outcome| Some(format!("{}: {}", outcome.name, outcome.result.as_ref().err()?)))
         .collect();
-    assert!(
-        failed.is_empty(),
-        "{} of {} cases failed:\n{}",
-        failed.len(),
-        outcomes.len(),
-        failed.join("\n")
-    );
+    assert!(failed.is_empty(), "{} of {} cases failed:\n{}", failed.len(), outcomes.len(), failed.join("\n"));
     println!("{} cases passed", outcomes.len());
 }
 
@@ -52,20 +40,11 @@ async fn every_case_passes_on_sqlite() {
 
 #[test]
 fn each_file_of_cases_is_run_and_each_name_is_one_case() {
-    let names: Vec<_> = conformance::cases()
-        .unwrap()
-        .into_iter()
-        .map(|case| case.name)
-        .collect();
+    let names: Vec<_> = conformance::cases().unwrap().into_iter().map(|case| case.name).collect();
     assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
     for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases")).unwrap() {
         let path = file.unwrap().path();
         let section = path.file_stem().unwrap().to_str().unwrap();
-        assert!(
-            names
-                .iter()
-                .any(|name| name.starts_with(&format!("{section}: "))),
-            "{section}"
-        );
+        assert!(names.iter().any(|name| name.starts_with(&format!("{section}: "))), "{section}");
     }
 }

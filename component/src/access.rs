@@ -20,25 +20,20 @@ pub struct Caller {
 /// Whether the caller may see a key of this user and project.
 #[must_use]
 pub fn may_see(caller: &Caller, user_id: &str, project_id: Option<&str>) -> bool {
-    caller.user_id == user_id
-        && (caller.project_id.is_none() || caller.project_id.as_deref() == project_id)
+    caller.user_id == user_id && (caller.project_id.is_none() || caller.project_id.as_deref() == project_id)
 }
 
 /// Whether the caller may create a key at `now`, before it is known which project was meant: an
 /// expired key makes none, and a project's key makes none that belongs to no project.
 #[must_use]
 pub fn may_create(caller: &Caller, project: Option<&ProjectReference>, now: Time) -> bool {
-    !expiry::is_expired(caller.expires_at, now)
-        && (caller.project_id.is_none() || project.is_some())
+    !expiry::is_expired(caller.expires_at, now) && (caller.project_id.is_none() || project.is_some())
 }
 
 /// Whether the caller may create a key for a project that their user is a member of.
 #[must_use]
 pub fn may_create_for(caller: &Caller, project_id: &str) -> bool {
-    caller
-        .project_id
-        .as_deref()
-        .is_none_or(|bound| bound == project_id)
+    caller.project_id.as_deref().is_none_or(|bound| bound == project_id)
 }
 
 #[cfg(test)]
@@ -46,12 +41,7 @@ mod tests {
     use super::*;
 
     fn caller(project_id: Option<&str>) -> Caller {
-        Caller {
-            user_id: "ann".into(),
-            project_id: project_id.map(Into::into),
-            expires_at: None,
-            scopes: vec![],
-        }
+        Caller { user_id: "ann".into(), project_id: project_id.map(Into::into), expires_at: None, scopes: vec![] }
     }
 
     #[test]
@@ -87,10 +77,7 @@ mod tests {
     #[test]
     fn an_expired_key_creates_nothing() {
         let now = Time::from_millis(1);
-        let expired = Caller {
-            expires_at: now,
-            ..caller(None)
-        };
+        let expired = Caller { expires_at: now, ..caller(None) };
         assert!(!may_create(&expired, None, now.unwrap()));
     }
 }

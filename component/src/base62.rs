@@ -36,11 +36,7 @@ pub struct RandomDigits<'a, R> {
 impl<'a, R: FnMut(&mut [u8])> RandomDigits<'a, R> {
     /// Digits from what `random` fills its argument with.
     pub fn new(random: &'a mut R) -> Self {
-        Self {
-            random,
-            bytes: [0; DRAW],
-            used: DRAW,
-        }
+        Self { random, bytes: [0; DRAW], used: DRAW }
     }
 
     /// Fills `out` with digits.

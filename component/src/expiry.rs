@@ -28,17 +28,10 @@ impl ExpiresAt {
     pub fn parse(text: Option<&str>, now: Time, limits: Limits) -> Result<Self, Fault> {
         let latest_by_policy = limits.longest_life.map(|life| now.plus(life));
         let Some(text) = text else {
-            return Ok(Self(
-                latest_by_policy
-                    .into_iter()
-                    .chain(limits.callers_expiry)
-                    .min(),
-            ));
+            return Ok(Self(latest_by_policy.into_iter().chain(limits.callers_expiry).min()));
         };
         let millis = time::parse(text)?;
-        let expiry = Time::from_millis(millis)
-            .filter(|&expiry| expiry > now)
-            .ok_or(Fault::NotInTheFuture)?;
+        let expiry = Time::from_millis(millis).filter(|&expiry| expiry > now).ok_or(Fault::NotInTheFuture)?;
         if latest_by_policy.is_some_and(|latest| expiry > latest) {
             Err(Fault::PastLongestLife)
         } else if limits.callers_expiry.is_some_and(|latest| expiry > latest) {
@@ -78,46 +71,22 @@ mod tests {
     #[test]
     fn it_must_be_later_than_now() {
         let free = Limits::default();
-        assert_eq!(
-            parse(Some("2030-03-17T17:46:40.001Z"), free),
-            Ok(at(NOW + 1))
-        );
-        assert_eq!(
-            parse(Some("2030-03-17T17:46:40.000999Z"), free),
-            Err(Fault::NotInTheFuture)
-        );
+        assert_eq!(parse(Some("2030-03-17T17:46:40.001Z"), free), Ok(at(NOW + 1)));
+        assert_eq!(parse(Some("2030-03-17T17:46:40.000999Z"), free), Err(Fault::NotInTheFuture));
         assert_eq!(parse(Some("1969-12-31"), free), Err(Fault::NotInTheFuture));
         assert_eq!(parse(None, free), Ok(None));
     }
 
     #[test]
     fn limits_hold_to_the_millisecond_and_fill_in_what_was_left_out() {
-        let policy = Limits {
-            longest_life: Some(1000),
-            ..Limits::default()
-        };
-        assert_eq!(
-            parse(Some("2030-03-17T17:46:41Z"), policy),
-            Ok(at(NOW + 1000))
-        );
-        assert_eq!(
-            parse(Some("2030-03-17T17:46:41.001Z"), policy),
-            Err(Fault::PastLongestLife)
-        );
+        let policy = Limits { longest_life: Some(1000), ..Limits::default() };
+        assert_eq!(parse(Some("2030-03-17T17:46:41Z"), policy), Ok(at(NOW + 1000)));
+        assert_eq!(parse(Some("2030-03-17T17:46:41.001Z"), policy), Err(Fault::PastLongestLife));
         assert_eq!(parse(None, policy), Ok(at(NOW + 1000)));
 
-        let both = Limits {
-            callers_expiry: at(NOW + 500),
-            ..policy
-        };
-        assert_eq!(
-            parse(Some("2030-03-17T17:46:40.500Z"), both),
-            Ok(at(NOW + 500))
-        );
-        assert_eq!(
-            parse(Some("2030-03-17T17:46:40.501Z"), both),
-            Err(Fault::PastCallersExpiry)
-        );
+        let both = Limits { callers_expiry: at(NOW + 500), ..policy };
+        assert_eq!(parse(Some("2030-03-17T17:46:40.500Z"), both), Ok(at(NOW + 500)));
+        assert_eq!(parse(Some("2030-03-17T17:46:40.501Z"), both), Err(Fault::PastCallersExpiry));
         assert_eq!(parse(None, both), Ok(at(NOW + 500)));
     }
 

@@ -53,19 +53,14 @@ struct Faults(Vec<api_keys::Fault>);
 
 impl Faults {
     /// The value, or nothing but a note of what is wrong with `field`.
-    fn take<T, E: IntoIterator<Item = fault::Fault>>(
-        &mut self,
-        field: &str,
-        parsed: Result<T, E>,
-    ) -> Option<T> {
+    fn take<T, E: IntoIterator<Item = fault::Fault>>(&mut self, field: &str, parsed: Result<T, E>) -> Option<T> {
         parsed
             .map_err(|faults| {
-                self.0
-                    .extend(faults.into_iter().map(|fault| api_keys::Fault {
-                        field: field.to_owned(),
-                        code: fault.code().to_owned(),
-                        message: fault.message().to_owned(),
-                    }));
+                self.0.extend(faults.into_iter().map(|fault| api_keys::Fault {
+                    field: field.to_owned(),
+                    code: fault.code().to_owned(),
+                    message: fault.message().to_owned(),
+                }));
             })
             .ok()
     }

@@ -41,9 +41,7 @@ impl ApiKeyId {
 
 /// Reads a hyphenated UUID, and no other spelling of one.
 pub(crate) fn parse_uuid(text: &str) -> Option<Uuid> {
-    (text.len() == uuid::fmt::Hyphenated::LENGTH)
-        .then(|| Uuid::try_parse_ascii(text.as_bytes()).ok())
-        .flatten()
+    (text.len() == uuid::fmt::Hyphenated::LENGTH).then(|| Uuid::try_parse_ascii(text.as_bytes()).ok()).flatten()
 }
 
 /// A UUID in lowercase with hyphens.
@@ -81,9 +79,6 @@ mod tests {
     fn a_key_is_no_id_even_when_mistyped() {
         let key = "akw_0123456789AB_00000000000000000000000000000000000000000004TsezD";
         assert_eq!(ApiKeyId::parse(key), Err(Fault::SecretPassedAsId));
-        assert_eq!(
-            ApiKeyId::parse(&key.replace("zD", "zE")),
-            Err(Fault::SecretPassedAsId)
-        );
+        assert_eq!(ApiKeyId::parse(&key.replace("zD", "zE")), Err(Fault::SecretPassedAsId));
     }
 }

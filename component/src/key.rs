@@ -89,10 +89,7 @@ impl Key {
             return None;
         }
         let lookup = ascii(bytes.split(|&byte| byte == b'_').nth(1)?);
-        Some(Self {
-            text: text.to_owned(),
-            lookup,
-        })
+        Some(Self { text: text.to_owned(), lookup })
     }
 
     /// The key itself.
@@ -156,18 +153,14 @@ fn checksum(body: &[u8]) -> [u8; CHECKSUM] {
 fn crc32_iso_hdlc(bytes: &[u8]) -> u32 {
     const REVERSED_POLYNOMIAL: u32 = 0xEDB8_8320;
     !bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            (crc >> 1) ^ (REVERSED_POLYNOMIAL & (crc & 1).wrapping_neg())
-        })
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (REVERSED_POLYNOMIAL & (crc & 1).wrapping_neg()))
     })
 }
 
 fn is_prefix(bytes: &[u8]) -> bool {
     (PREFIX_MIN..=PREFIX_MAX).contains(&bytes.len())
         && bytes[0].is_ascii_lowercase()
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
 fn has_form(bytes: &[u8]) -> bool {
@@ -177,9 +170,7 @@ fn has_form(bytes: &[u8]) -> bool {
     let (prefix, tail) = bytes.split_at(prefix_len);
     let (lookup, secret) = tail.split_at(1 + LOOKUP);
     is_prefix(prefix)
-        && [lookup, secret]
-            .iter()
-            .all(|part| part[0] == b'_' && part[1..].iter().all(|&byte| base62::is_digit(byte)))
+        && [lookup, secret].iter().all(|part| part[0] == b'_' && part[1..].iter().all(|&byte| base62::is_digit(byte)))
 }
 
 fn has_right_checksum(key: &[u8]) -> bool {
@@ -237,10 +228,7 @@ mod tests {
         for at in 0..VECTOR.len() {
             let mut changed = VECTOR.as_bytes().to_vec();
             changed[at] = if changed[at] == b'x' { b'y' } else { b'x' };
-            assert!(
-                Key::parse(core::str::from_utf8(&changed).unwrap()).is_none(),
-                "at {at}"
-            );
+            assert!(Key::parse(core::str::from_utf8(&changed).unwrap()).is_none(), "at {at}");
         }
     }
 
@@ -256,12 +244,7 @@ mod tests {
 
     #[test]
     fn a_key_is_found_inside_a_text() {
-        for text in [
-            VECTOR.to_owned(),
-            format!("my {VECTOR}."),
-            format!("x{VECTOR}x"),
-            format!("é_{VECTOR}"),
-        ] {
+        for text in [VECTOR.to_owned(), format!("my {VECTOR}."), format!("x{VECTOR}x"), format!("é_{VECTOR}")] {
             assert!(holds_key(&text), "{text}");
         }
         let wrong = VECTOR.replace("4Tsez", "4Tsey");

@@ -29,11 +29,7 @@ impl KeyName {
         .into_iter()
         .filter_map(|(is_wrong, fault)| is_wrong.then_some(fault))
         .collect();
-        if faults.is_empty() {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(faults)
-        }
+        if faults.is_empty() { Ok(Self(name.to_owned())) } else { Err(faults) }
     }
 
     /// The name as text.

@@ -62,25 +62,18 @@ fn decomposed(text: &str) -> Vec<char> {
 /// Adds the full canonical decomposition of `c`.
 fn decompose(c: char, chars: &mut Vec<char>) {
     let parts = hangul::decompose(c).or_else(|| {
-        let at = DECOMPOSITIONS
-            .binary_search_by_key(&c.into(), Decomposition::whole)
-            .ok()?;
+        let at = DECOMPOSITIONS.binary_search_by_key(&c.into(), Decomposition::whole).ok()?;
         DECOMPOSITIONS.get(at).map(Decomposition::parts)
     });
     match parts {
-        Some(parts) => parts
-            .into_iter()
-            .flatten()
-            .for_each(|part| decompose(part, chars)),
+        Some(parts) => parts.into_iter().flatten().for_each(|part| decompose(part, chars)),
         None => push_in_order(chars, c),
     }
 }
 
 fn compose(first: char, second: char) -> Option<char> {
     hangul::compose(first, second).or_else(|| {
-        let entry = DECOMPOSITIONS
-            .iter()
-            .find(|entry| entry.composes(first, second))?;
+        let entry = DECOMPOSITIONS.iter().find(|entry| entry.composes(first, second))?;
         as_char(entry.whole())
     })
 }
@@ -112,9 +105,7 @@ mod hangul {
 
     /// `c` as an index into a block, if it is in it.
     fn index(c: char, start: u32, count: u32) -> Option<u32> {
-        u32::from(c)
-            .checked_sub(start)
-            .filter(|&index| index < count)
+        u32::from(c).checked_sub(start).filter(|&index| index < count)
     }
 
     /// A syllable as the syllable without its trail and that trail, or as lead and vowel.
@@ -135,8 +126,7 @@ mod hangul {
             let vowel = index(second, VOWELS, VOWEL_COUNT)?;
             return char::from_u32(SYLLABLES + (lead * VOWEL_COUNT + vowel) * TRAIL_COUNT);
         }
-        index(first, SYLLABLES, LEAD_COUNT * VOWEL_COUNT * TRAIL_COUNT)
-            .filter(|open| open % TRAIL_COUNT == 0)?;
+        index(first, SYLLABLES, LEAD_COUNT * VOWEL_COUNT * TRAIL_COUNT).filter(|open| open % TRAIL_COUNT == 0)?;
         let trail = index(second, TRAILS, TRAIL_COUNT).filter(|&trail| trail > 0)?;
         char::from_u32(u32::from(first) + trail)
     }
@@ -146,10 +136,7 @@ mod hangul {
 fn push_in_order(chars: &mut Vec<char>, c: char) {
     let class = combining_class(c);
     let is_before = |&other: &char| class == 0 || combining_class(other) <= class;
-    let at = chars
-        .iter()
-        .rposition(is_before)
-        .map_or(0, |before| before + 1);
+    let at = chars.iter().rposition(is_before).map_or(0, |before| before + 1);
     chars.insert(at, c);
 }
 
@@ -184,12 +171,7 @@ mod tests {
     use unicode_normalization::UnicodeNormalization;
 
     fn assert_as_the_crate_does(text: &str) {
-        assert_eq!(
-            nfc(text),
-            text.nfc().collect::<String>(),
-            "{}",
-            text.escape_unicode()
-        );
+        assert_eq!(nfc(text), text.nfc().collect::<String>(), "{}", text.escape_unicode());
     }
 
     #[test]
@@ -203,10 +185,12 @@ mod tests {
 
     #[test]
     fn every_pair_of_characters_that_composition_is_about() {
-        let bases: Vec<char> = "aeosAEOU\u{1100}\u{1161}\u{11a8}가각\u{915}\u{93c}\u{9c7}\u{9be}\u{1b05}\u{1b35}\u{212b}\u{344}\u{fb1d}".chars().collect();
-        let marks: Vec<char> = ('\u{300}'..='\u{36f}')
-            .chain("\u{1161}\u{11a8}\u{93c}\u{9be}\u{1b35}\u{5b4}\u{3099}".chars())
-            .collect();
+        let bases: Vec<char> =
+            "aeosAEOU\u{1100}\u{1161}\u{11a8}가각\u{915}\u{93c}\u{9c7}\u{9be}\u{1b05}\u{1b35}\u{212b}\u{344}\u{fb1d}"
+                .chars()
+                .collect();
+        let marks: Vec<char> =
+            ('\u{300}'..='\u{36f}').chain("\u{1161}\u{11a8}\u{93c}\u{9be}\u{1b35}\u{5b4}\u{3099}".chars()).collect();
         for &base in &bases {
             for &one in &marks {
                 for &two in &marks {

@@ -65,14 +65,8 @@ mod tests {
     #[test]
     fn what_is_uuid_shaped_is_an_id() {
         let id = "0192a000-0000-4000-8000-00000000000a";
-        assert_eq!(
-            ProjectReference::parse(id),
-            Ok(ProjectReference::Id(id.into()))
-        );
-        assert_eq!(
-            ProjectReference::parse(&id.to_uppercase()),
-            Ok(ProjectReference::Id(id.into()))
-        );
+        assert_eq!(ProjectReference::parse(id), Ok(ProjectReference::Id(id.into())));
+        assert_eq!(ProjectReference::parse(&id.to_uppercase()), Ok(ProjectReference::Id(id.into())));
         assert_eq!(ProjectSlug::parse(id), None);
     }
 
@@ -82,11 +76,7 @@ mod tests {
             assert!(ProjectSlug::parse(good).is_some(), "{good}");
         }
         for bad in ["-a", "a-", "-", "A", "a_b", "a b", "é", &"a".repeat(64)] {
-            assert_eq!(
-                ProjectReference::parse(bad),
-                Err(Fault::NotAReference),
-                "{bad}"
-            );
+            assert_eq!(ProjectReference::parse(bad), Err(Fault::NotAReference), "{bad}");
         }
         assert_eq!(ProjectReference::parse(""), Err(Fault::Empty));
     }

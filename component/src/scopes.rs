@@ -14,9 +14,7 @@ impl Scope {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_scope = (1..=MAX_LEN).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+            && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
         is_scope.then(|| Self(text.to_owned()))
     }
 
@@ -51,21 +49,12 @@ mod tests {
     }
 
     fn granted_of(defaults: &[&str], held: &[&str]) -> Vec<String> {
-        granted(
-            defaults
-                .iter()
-                .filter_map(|text| Scope::parse(text))
-                .collect(),
-            &strings(held),
-        )
+        granted(defaults.iter().filter_map(|text| Scope::parse(text)).collect(), &strings(held))
     }
 
     #[test]
     fn a_key_gets_what_is_default_and_held() {
-        assert_eq!(
-            granted_of(&["b", "a", "b", "c"], &["c", "b", "x"]),
-            strings(&["b", "c"])
-        );
+        assert_eq!(granted_of(&["b", "a", "b", "c"], &["c", "b", "x"]), strings(&["b", "c"]));
         assert!(granted_of(&["a"], &[]).is_empty());
         assert!(granted_of(&[], &["a"]).is_empty());
         assert!(granted_of(&["a"], &["A", "a "]).is_empty());
@@ -73,12 +62,7 @@ mod tests {
 
     #[test]
     fn a_scope_is_a_scope_token() {
-        for good in [
-            "a",
-            "api-keys:read",
-            "https://x.example/y?z=*",
-            &"s".repeat(64),
-        ] {
+        for good in ["a", "api-keys:read", "https://x.example/y?z=*", &"s".repeat(64)] {
             assert!(Scope::parse(good).is_some(), "{good}");
         }
         for bad in ["", "a b", "a\"", "a\\", "é", "a\n", &"s".repeat(65)] {

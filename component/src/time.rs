@@ -68,10 +68,7 @@ pub fn parse(text: &str) -> Result<i64, Fault> {
     if rest.0.is_empty() {
         return Err(Fault::NoOffset);
     }
-    let offset = rest
-        .offset()
-        .filter(|_| rest.0.is_empty())
-        .ok_or(Fault::NotATime)?;
+    let offset = rest.offset().filter(|_| rest.0.is_empty()).ok_or(Fault::NotATime)?;
     let utc = date
         .and_time(time)
         .checked_sub_signed(TimeDelta::seconds(offset.local_minus_utc().into()))
@@ -170,15 +167,9 @@ mod tests {
 
     #[test]
     fn times_are_written_with_three_decimals() {
-        assert_eq!(
-            Time::from_millis(0).unwrap().to_text(),
-            "1970-01-01T00:00:00.000Z"
-        );
+        assert_eq!(Time::from_millis(0).unwrap().to_text(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Time::LAST.to_text(), "9999-12-31T23:59:59.999Z");
-        assert_eq!(
-            Time::from_millis(1_709_210_096_007).unwrap().to_text(),
-            "2024-02-29T12:34:56.007Z"
-        );
+        assert_eq!(Time::from_millis(1_709_210_096_007).unwrap().to_text(), "2024-02-29T12:34:56.007Z");
         assert_eq!(Time::from_millis(-1), None);
         assert_eq!(Time::from_millis(Time::LAST.millis() + 1), None);
     }
@@ -190,10 +181,7 @@ mod tests {
             ("2030-01-02T03:04:05Z", "2030-01-02T03:04:05.000Z"),
             ("2030-01-02t03:04:05.6z", "2030-01-02T03:04:05.600Z"),
             ("2030-01-02T03:04:05.67+00:00", "2030-01-02T03:04:05.670Z"),
-            (
-                "2030-01-02T03:04:05.678999999999-00:00",
-                "2030-01-02T03:04:05.678Z",
-            ),
+            ("2030-01-02T03:04:05.678999999999-00:00", "2030-01-02T03:04:05.678Z"),
             ("2030-01-01T00:00:00+23:59", "2029-12-31T00:01:00.000Z"),
             ("2032-02-28T23:30:00-01:00", "2032-02-29T00:30:00.000Z"),
         ] {

@@ -4,7 +4,7 @@
 
 use std::{
     env, fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -14,9 +14,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 #[derive(Debug, thiserror::Error)]
 pub enum GuestError {
     /// The target is not installed.
-    #[error(
-        "the standard library of {TARGET} is missing; this mends it:\n\n    rustup target add {TARGET}\n"
-    )]
+    #[error("the standard library of {TARGET} is missing; this mends it:\n\n    rustup target add {TARGET}\n")]
     MissingTarget,
     /// The guest does not compile; cargo has said why.
     #[error("the guest does not compile")]
@@ -40,15 +38,11 @@ pub fn build(root: &Path, target_dir: &Path) -> Result<Vec<u8>, GuestError> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = without_outer_build(Command::new(cargo))
         .current_dir(root)
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--package",
-            "keycell-component",
-        ])
+        .args(["build", "--quiet", "--package", "keycell-component"])
         .args(["--profile", "guest", "--target", TARGET, "--target-dir"])
         .arg(target_dir)
+        .arg("--config")
+        .arg(remapped_paths(root))
         // A build script's standard output is read by cargo.
         .stdout(Stdio::null())
         .status()?;
@@ -58,31 +52,31 @@ pub fn build(root: &Path, target_dir: &Path) -> Result<Vec<u8>, GuestError> {
     let module = fs::read(target_dir.join(TARGET).join("guest/keycell_component.wasm"))?;
     let wrap = |error| GuestError::Wrap(format!("{error:#}"));
     let mut encoder = wit_component::ComponentEncoder::default();
-    encoder
-        .validate(true)
-        .module(&module)
-        .map_err(wrap)?
-        .encode()
-        .map_err(wrap)
+    encoder.validate(true).module(&module).map_err(wrap)?.encode().map_err(wrap)
+}
+
+/// Paths in panic messages as they would be on any machine: the component tells nothing of the one
+/// that built it, and is the same to the byte wherever that is.
+fn remapped_paths(root: &Path) -> String {
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let flags: Vec<_> = [(Some(root.to_owned()), "/keycell"), (cargo_home, "/cargo")]
+        .into_iter()
+        .filter_map(|(from, to)| Some(format!("{:?}", format!("--remap-path-prefix={}={to}", from?.display()))))
+        .collect();
+    format!("target.{TARGET}.rustflags=[{}]", flags.join(","))
 }
 
 fn has_standard_library() -> io::Result<bool> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = without_outer_build(Command::new(rustc))
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .output()?;
+    let output =
+        without_outer_build(Command::new(rustc)).args(["--print", "target-libdir", "--target", TARGET]).output()?;
     Ok(Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
 }
 
 /// What the outer cargo sets for its own build must not reach the guest's: flags, and clippy in
 /// place of the compiler.
 fn without_outer_build(mut command: Command) -> Command {
-    for name in [
-        "CARGO_ENCODED_RUSTFLAGS",
-        "RUSTFLAGS",
-        "RUSTC_WORKSPACE_WRAPPER",
-        "CARGO_BUILD_TARGET",
-    ] {
+    for name in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET"] {
         command.env_remove(name);
     }
     command

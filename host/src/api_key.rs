@@ -26,11 +26,7 @@ impl CreateApiKey {
     /// A user-level key that lives as long as it may.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            project_reference: None,
-            expires_at: None,
-        }
+        Self { name: name.to_owned(), project_reference: None, expires_at: None }
     }
 }
 

@@ -32,45 +32,28 @@ impl Caller {
     /// The id is empty, longer than 255 bytes or holds control characters.
     pub fn user(user_id: impl Into<String>) -> Result<Self, CallerError> {
         let user_id = user_id.into();
-        if user_id.is_empty()
-            || user_id.len() > LONGEST_USER_ID
-            || user_id.chars().any(char::is_control)
-        {
+        if user_id.is_empty() || user_id.len() > LONGEST_USER_ID || user_id.chars().any(char::is_control) {
             return Err(CallerError::UserId);
         }
-        Ok(Self {
-            user_id,
-            project_id: None,
-            expires_at: None,
-            scopes: Vec::new(),
-        })
+        Ok(Self { user_id, project_id: None, expires_at: None, scopes: Vec::new() })
     }
 
     /// The same, holding these scopes.
     #[must_use]
     pub fn with_scopes<T: Into<String>>(self, scopes: impl IntoIterator<Item = T>) -> Self {
-        Self {
-            scopes: scopes.into_iter().map(Into::into).collect(),
-            ..self
-        }
+        Self { scopes: scopes.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// The same, as a key of this project.
     #[must_use]
     pub fn with_project(self, project_id: impl Into<String>) -> Self {
-        Self {
-            project_id: Some(project_id.into()),
-            ..self
-        }
+        Self { project_id: Some(project_id.into()), ..self }
     }
 
     /// The same, as a key that expires.
     #[must_use]
     pub fn with_expiry(self, expires_at: Time) -> Self {
-        Self {
-            expires_at: Some(expires_at),
-            ..self
-        }
+        Self { expires_at: Some(expires_at), ..self }
     }
 
     /// The user's id.

@@ -111,26 +111,16 @@ pub fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
         .from_env_lossy();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(anstream::stderr)
-        .without_time()
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(anstream::stderr).without_time().init();
 }
 
 /// Does what was said.
 pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     let Cli { settings, command } = cli;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
-            Command::Create {
-                name,
-                project,
-                expires_at,
-            } => keys::create(&settings, name, project, expires_at).await?,
+            Command::Create { name, project, expires_at } => keys::create(&settings, name, project, expires_at).await?,
             Command::Get { api_key_id } => keys::get(&settings, &api_key_id).await?,
             Command::Project(Project::Create { slug }) => project::create(&settings, &slug).await?,
             Command::Project(Project::List) => project::list(&settings).await?,
@@ -139,12 +129,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             }
             Command::Component { output } => component::describe(&settings, output.as_deref())?,
             Command::Completions { shell } => {
-                clap_complete::generate(
-                    shell,
-                    &mut Cli::command(),
-                    "keycell",
-                    &mut std::io::stdout(),
-                );
+                clap_complete::generate(shell, &mut Cli::command(), "keycell", &mut std::io::stdout());
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -61,14 +61,11 @@ impl Component {
         let compiled = match deserialize_built_in(&pool.engine) {
             Some(compiled) => compiled,
             // Built for another processor than this one.
-            None => component::Component::new(&pool.engine, BUILT_IN)
-                .map_err(|error| ComponentError::engine(&error))?,
+            None => {
+                component::Component::new(&pool.engine, BUILT_IN).map_err(|error| ComponentError::engine(&error))?
+            }
         };
-        Ok(Self {
-            pool,
-            compiled,
-            bytes: BUILT_IN.into(),
-        })
+        Ok(Self { pool, compiled, bytes: BUILT_IN.into() })
     }
 
     /// Somebody's component, from its WebAssembly.
@@ -79,13 +76,9 @@ impl Component {
     /// is known when a [`Keycell`](crate::Keycell) is built with it.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, ComponentError> {
         let pool = Pool::get()?;
-        let compiled = component::Component::new(&pool.engine, &bytes)
-            .map_err(|error| ComponentError::world(&error))?;
-        Ok(Self {
-            pool,
-            compiled,
-            bytes: bytes.into(),
-        })
+        let compiled =
+            component::Component::new(&pool.engine, &bytes).map_err(|error| ComponentError::world(&error))?;
+        Ok(Self { pool, compiled, bytes: bytes.into() })
     }
 
     /// Somebody's component, from a `.wasm` file.
@@ -94,10 +87,7 @@ impl Component {
     ///
     /// [`ComponentError::Read`], and those of [`Component::from_bytes`].
     pub fn from_file(path: &Path) -> Result<Self, ComponentError> {
-        let bytes = std::fs::read(path).map_err(|source| ComponentError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes = std::fs::read(path).map_err(|source| ComponentError::Read { path: path.to_owned(), source })?;
         Self::from_bytes(bytes)
     }
 
@@ -110,32 +100,22 @@ impl Component {
     /// The SHA-256 of its WebAssembly, in hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {
-        Sha256::digest(self.bytes())
-            .iter()
-            .fold(String::new(), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        Sha256::digest(self.bytes()).iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
     }
 
     /// The interfaces that it imports: all that it can reach.
     #[must_use]
     pub fn imports(&self) -> Vec<String> {
-        self.compiled
-            .component_type()
-            .imports(&self.pool.engine)
-            .map(|(name, _)| name.to_owned())
-            .collect()
+        self.compiled.component_type().imports(&self.pool.engine).map(|(name, _)| name.to_owned()).collect()
     }
 
     /// The interfaces that it exports.
     #[must_use]
     pub fn exports(&self) -> Vec<String> {
-        self.compiled
-            .component_type()
-            .exports(&self.pool.engine)
-            .map(|(name, _)| name.to_owned())
-            .collect()
+        self.compiled.component_type().exports(&self.pool.engine).map(|(name, _)| name.to_owned()).collect()
     }
 }
 

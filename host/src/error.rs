@@ -70,30 +70,19 @@ pub enum Error {
 }
 
 fn sentence(faults: &[Fault]) -> String {
-    let parts: Vec<_> = faults
-        .iter()
-        .map(|fault| format!("{} {}", fault.field, fault.message))
-        .collect();
+    let parts: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
     parts.join("; ")
 }
 
 impl Error {
     /// Logs the cause of an internal error under a new correlation id.
     pub(crate) fn internal(cause: &(impl fmt::Display + ?Sized)) -> Self {
-        Self::Internal {
-            correlation_id: log_cause(cause),
-        }
+        Self::Internal { correlation_id: log_cause(cause) }
     }
 
     pub(crate) fn invalid(field: &str, code: &str, message: &str) -> Self {
         let [field, code, message] = [field, code, message].map(str::to_owned);
-        Self::InvalidInput {
-            faults: vec![Fault {
-                field,
-                code,
-                message,
-            }],
-        }
+        Self::InvalidInput { faults: vec![Fault { field, code, message }] }
     }
 }
 
@@ -110,25 +99,11 @@ impl From<guest::Error> for Error {
             guest::Error::InvalidInput(faults) => Self::InvalidInput {
                 faults: faults
                     .into_iter()
-                    .map(
-                        |guest::Fault {
-                             field,
-                             code,
-                             message,
-                         }| Fault {
-                            field,
-                            code,
-                            message,
-                        },
-                    )
+                    .map(|guest::Fault { field, code, message }| Fault { field, code, message })
                     .collect(),
             },
-            guest::Error::NotFound(guest::Subject::ApiKey) => Self::NotFound {
-                subject: Subject::ApiKey,
-            },
-            guest::Error::NotFound(guest::Subject::Project) => Self::NotFound {
-                subject: Subject::Project,
-            },
+            guest::Error::NotFound(guest::Subject::ApiKey) => Self::NotFound { subject: Subject::ApiKey },
+            guest::Error::NotFound(guest::Subject::Project) => Self::NotFound { subject: Subject::Project },
             guest::Error::Forbidden => Self::Forbidden,
             guest::Error::Conflict => Self::Conflict,
             guest::Error::Unavailable => Self::Unavailable,

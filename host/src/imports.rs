@@ -67,12 +67,7 @@ impl<S: Storage> wit::Host for Imports<S> {
         reference: wit::ProjectReference,
         user_id: String,
     ) -> Result<Result<Option<String>, wit::Error>> {
-        Ok(self
-            .shared
-            .storage
-            .find_project(&reference, &user_id)
-            .await
-            .map_err(told))
+        Ok(self.shared.storage.find_project(&reference, &user_id).await.map_err(told))
     }
 }
 
@@ -91,9 +86,7 @@ impl<S: Storage> context::Host for Imports<S> {
     fn report_internal(&mut self, cause: context::InternalCause) -> Result<String> {
         Ok(log_cause(match cause {
             context::InternalCause::Policy => "the policy breaks its own rules",
-            context::InternalCause::Clock => {
-                "the clock shows a time outside the years 1970 to 9999"
-            }
+            context::InternalCause::Clock => "the clock shows a time outside the years 1970 to 9999",
             context::InternalCause::StorageRecord => "a stored record breaks the rules of records",
         }))
     }
@@ -102,17 +95,11 @@ impl<S: Storage> context::Host for Imports<S> {
 impl<S: Storage> wall_clock::Host for Imports<S> {
     fn now(&mut self) -> Result<wall_clock::Datetime> {
         let now = (self.shared.clock)().duration_since(UNIX_EPOCH)?;
-        Ok(wall_clock::Datetime {
-            seconds: now.as_secs(),
-            nanoseconds: now.subsec_nanos(),
-        })
+        Ok(wall_clock::Datetime { seconds: now.as_secs(), nanoseconds: now.subsec_nanos() })
     }
 
     fn resolution(&mut self) -> Result<wall_clock::Datetime> {
-        Ok(wall_clock::Datetime {
-            seconds: 0,
-            nanoseconds: 1_000_000,
-        })
+        Ok(wall_clock::Datetime { seconds: 0, nanoseconds: 1_000_000 })
     }
 }
 

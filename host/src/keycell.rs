@@ -67,9 +67,7 @@ impl<S: Storage> Builder<S> {
     /// The component is not of the world `keycell`, or the sandbox can't be set up.
     pub fn build(self) -> Result<Keycell<S>, ComponentError> {
         let component = self.component.map_or_else(Component::built_in, Ok)?;
-        Ok(Keycell {
-            sandbox: Sandbox::new(&component, self.shared)?,
-        })
+        Ok(Keycell { sandbox: Sandbox::new(&component, self.shared)? })
     }
 }
 
@@ -91,10 +89,7 @@ impl<S: Storage> Keycell<S> {
             clock: Arc::new(SystemTime::now),
             random: Arc::new(|bytes| getrandom::fill(bytes).map_err(std::io::Error::from)),
         };
-        Builder {
-            shared,
-            component: None,
-        }
+        Builder { shared, component: None }
     }
 
     /// The storage.
@@ -107,31 +102,13 @@ impl<S: Storage> Keycell<S> {
     /// # Errors
     ///
     /// Each of [`Error`].
-    pub async fn create_api_key(
-        &self,
-        caller: &Caller,
-        request: CreateApiKey,
-    ) -> Result<CreatedApiKey, Error> {
-        let CreateApiKey {
-            name,
-            project_reference,
-            expires_at,
-        } = request;
+    pub async fn create_api_key(&self, caller: &Caller, request: CreateApiKey) -> Result<CreatedApiKey, Error> {
+        let CreateApiKey { name, project_reference, expires_at } = request;
         bounded("name", &name)?;
-        bounded(
-            "project_reference",
-            project_reference.as_deref().unwrap_or_default(),
-        )?;
+        bounded("project_reference", project_reference.as_deref().unwrap_or_default())?;
         bounded("expires_at", expires_at.as_deref().unwrap_or_default())?;
-        self.call(Some(caller), async |store, api_keys| {
-            api_keys
-                .call_create_api_key(
-                    store,
-                    &name,
-                    project_reference.as_deref(),
-                    expires_at.as_deref(),
-                )
-                .await
+        self.call("create_api_key", Some(caller), async |store, api_keys| {
+            api_keys.call_create_api_key(store, &name, project_reference.as_deref(), expires_at.as_deref()).await
         })
         .await
     }
@@ -143,7 +120,7 @@ impl<S: Storage> Keycell<S> {
     /// Each of [`Error`] but `Forbidden` and `Conflict`.
     pub async fn get_api_key(&self, caller: &Caller, api_key_id: &str) -> Result<ApiKey, Error> {
         bounded("api_key_id", api_key_id)?;
-        self.call(Some(caller), async |store, api_keys| {
+        self.call("get_api_key", Some(caller), async |store, api_keys| {
             api_keys.call_get_api_key(store, api_key_id).await
         })
         .await
@@ -152,11 +129,9 @@ impl<S: Storage> Keycell<S> {
     /// One call of the component, with its answer made sense of.
     async fn call<A, T>(
         &self,
+        name: &str,
         caller: Option<&Caller>,
-        call: impl AsyncFnOnce(
-            &mut Store<State<S>>,
-            &guest::Guest,
-        ) -> WasmResult<Result<A, guest::Error>>,
+        call: impl AsyncFnOnce(&mut Store<State<S>>, &guest::Guest) -> WasmResult<Result<A, guest::Error>>,
     ) -> Result<T, Error>
     where
         T: TryFrom<A, Error: std::fmt::Display>,
@@ -164,11 +139,8 @@ impl<S: Storage> Keycell<S> {
         let instance_call = async |store: &mut Store<State<S>>, instance: &bindings::Keycell| {
             call(store, instance.keycell_api_keys_api_keys()).await
         };
-        let answer = self
-            .sandbox
-            .call(caller, instance_call)
-            .await
-            .map_err(|trap| Error::internal(&trap))?;
+        let answer = self.sandbox.call(caller, instance_call).await.map_err(|trap| Error::internal(&trap))?;
+        tracing::debug!(user = caller.map(Caller::user_id), succeeded = answer.is_ok(), "{name}");
         T::try_from(answer?).map_err(|nonsense| Error::internal(&nonsense))
     }
 }

@@ -44,9 +44,7 @@ pub use component::{Component, ComponentError};
 pub use error::{Error, Fault, Subject};
 pub use imports::{Clock, Random};
 pub use keycell::{Builder, Keycell};
-pub use keycell_component::{
-    id::ApiKeyId, key::Prefix, project::ProjectSlug, scopes::Scope, time::Time,
-};
+pub use keycell_component::{id::ApiKeyId, key::Prefix, project::ProjectSlug, scopes::Scope, time::Time};
 pub use policy::Policy;
 pub use storage::{
     KeyRecord, Project, ProjectReference, ProjectStorage, Storage, StorageError,

@@ -14,11 +14,7 @@ fn main() -> ExitCode {
     match command::run(cli) {
         Ok(code) => code,
         Err(error) => {
-            anstream::eprintln!(
-                "{}error:{} {error}",
-                command::ERROR.render(),
-                command::ERROR.render_reset()
-            );
+            anstream::eprintln!("{}error:{} {error}", command::ERROR.render(), command::ERROR.render_reset());
             ExitCode::FAILURE
         }
     }

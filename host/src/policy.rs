@@ -21,14 +21,8 @@ impl From<&Policy> for context::Policy {
     fn from(policy: &Policy) -> Self {
         Self {
             prefix: policy.prefix.as_str().to_owned(),
-            longest_life: policy
-                .longest_life
-                .map(|life| i64::try_from(life.as_millis()).unwrap_or(i64::MAX)),
-            default_scopes: policy
-                .default_scopes
-                .iter()
-                .map(|scope| scope.as_str().to_owned())
-                .collect(),
+            longest_life: policy.longest_life.map(|life| i64::try_from(life.as_millis()).unwrap_or(i64::MAX)),
+            default_scopes: policy.default_scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
         }
     }
 }

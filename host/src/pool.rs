@@ -32,8 +32,7 @@ impl Pool {
     pub fn get() -> Result<&'static Self, ComponentError> {
         static POOL: LazyLock<Result<Pool, String>> =
             LazyLock::new(|| Pool::new().map_err(|error| format!("{error:#}")));
-        POOL.as_ref()
-            .map_err(|error| ComponentError::Engine(error.clone()))
+        POOL.as_ref().map_err(|error| ComponentError::Engine(error.clone()))
     }
 
     fn new() -> wasmtime::Result<Self> {
@@ -56,17 +55,12 @@ impl Pool {
         let engine = Engine::new(&config)?;
 
         let ticking = engine.clone();
-        thread::Builder::new()
-            .name("keycell-epoch".into())
-            .spawn(move || {
-                loop {
-                    thread::sleep(TICK);
-                    ticking.increment_epoch();
-                }
-            })?;
-        Ok(Self {
-            engine,
-            instances: Semaphore::new(INSTANCES as usize),
-        })
+        thread::Builder::new().name("keycell-epoch".into()).spawn(move || {
+            loop {
+                thread::sleep(TICK);
+                ticking.increment_epoch();
+            }
+        })?;
+        Ok(Self { engine, instances: Semaphore::new(INSTANCES as usize) })
     }
 }

@@ -40,17 +40,11 @@ impl<S: Storage> Sandbox<S> {
         let pool = component.pool;
         let link = || {
             let mut linker = Linker::<State<S>>::new(&pool.engine);
-            bindings::Keycell::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| {
-                &mut state.imports
-            })?;
+            bindings::Keycell::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| &mut state.imports)?;
             KeycellPre::new(linker.instantiate_pre(&component.compiled)?)
         };
         let pre = link().map_err(|error| ComponentError::world(&error))?;
-        Ok(Self {
-            pool,
-            pre,
-            shared: Arc::new(shared),
-        })
+        Ok(Self { pool, pre, shared: Arc::new(shared) })
     }
 
     /// What the calls of this sandbox share.
@@ -72,14 +66,8 @@ impl<S: Storage> Sandbox<S> {
 
     fn store(&self, caller: Option<&Caller>) -> Store<State<S>> {
         let state = State {
-            imports: Imports {
-                shared: Arc::clone(&self.shared),
-                caller: caller.cloned(),
-            },
-            limits: StoreLimitsBuilder::new()
-                .memory_size(pool::MOST_MEMORY)
-                .trap_on_grow_failure(true)
-                .build(),
+            imports: Imports { shared: Arc::clone(&self.shared), caller: caller.cloned() },
+            limits: StoreLimitsBuilder::new().memory_size(pool::MOST_MEMORY).trap_on_grow_failure(true).build(),
         };
         let mut store = Store::new(&self.pool.engine, state);
         store.limiter(|state| &mut state.limits);
@@ -89,11 +77,7 @@ impl<S: Storage> Sandbox<S> {
         store.epoch_deadline_callback(move |_| {
             ticks += 1;
             // Others get their turn at each tick, also while this one loops.
-            Ok(if ticks < MOST_TICKS {
-                UpdateDeadline::Yield(1)
-            } else {
-                UpdateDeadline::Interrupt
-            })
+            Ok(if ticks < MOST_TICKS { UpdateDeadline::Yield(1) } else { UpdateDeadline::Interrupt })
         });
         store
     }

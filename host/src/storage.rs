@@ -45,10 +45,7 @@ pub trait Storage: Send + Sync + 'static {
     fn insert_key(&self, key: KeyRecord) -> impl Future<Output = Result<(), StorageError>> + Send;
 
     /// The key with this id.
-    fn find_key(
-        &self,
-        id: &str,
-    ) -> impl Future<Output = Result<Option<KeyRecord>, StorageError>> + Send;
+    fn find_key(&self, id: &str) -> impl Future<Output = Result<Option<KeyRecord>, StorageError>> + Send;
 
     /// The id of the project that `reference` names, if this user is a member of it.
     fn find_project(
@@ -70,8 +67,5 @@ pub trait ProjectStorage: Storage {
     ) -> impl Future<Output = Result<Project, StorageError>> + Send;
 
     /// The projects that this user is a member of, by slug.
-    fn list_projects(
-        &self,
-        user_id: &str,
-    ) -> impl Future<Output = Result<Vec<Project>, StorageError>> + Send;
+    fn list_projects(&self, user_id: &str) -> impl Future<Output = Result<Vec<Project>, StorageError>> + Send;
 }

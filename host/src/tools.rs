@@ -62,9 +62,7 @@ pub async fn call<S: Storage>(
     arguments: Value,
 ) -> Result<Value, ToolError> {
     let output = match name {
-        "create_api_key" => {
-            serde_json::to_value(keycell.create_api_key(caller, read(arguments)?).await?)
-        }
+        "create_api_key" => serde_json::to_value(keycell.create_api_key(caller, read(arguments)?).await?),
         "get_api_key" => {
             let GetApiKey { api_key_id } = read(arguments)?;
             serde_json::to_value(keycell.get_api_key(caller, &api_key_id).await?)

@@ -1,1 +1,75 @@
-fn main() {}
+//! What is done in this tree: `cargo xtask demo`, `test`, `lint`, `bench`, `component`.
+
+#![forbid(unsafe_code)]
+
+mod demo;
+mod setup;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xshell::{Shell, cmd};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Sets up, builds, and shows a key's life in a real database
+    Demo,
+    /// Sets up, then runs every test
+    Test,
+    /// Checks formatting, lints with warnings as errors, and builds the documentation
+    Lint,
+    /// Runs the benchmarks and prints their ratios
+    Bench {
+        /// What is passed on to the benchmark program
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Builds the component and writes it to dist/keycell.wasm
+    Component,
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let shell = Shell::new()?;
+    shell.change_dir(setup::root()?);
+    setup::target(&shell)?;
+    match cli.task {
+        Task::Demo => demo::run(&shell),
+        Task::Test => test(&shell),
+        Task::Lint => lint(&shell),
+        Task::Bench { args } => Ok(cmd!(shell, "cargo bench --package keycell --bench calls -- {args...}").run()?),
+        Task::Component => component(&shell),
+    }
+}
+
+fn test(shell: &Shell) -> Result<()> {
+    setup::say("Building and running every test: the first build takes some ten minutes on two cores");
+    cmd!(shell, "cargo test --workspace").run()?;
+    // The library alone, as an embedder builds it.
+    cmd!(shell, "cargo check --quiet --package keycell --no-default-features").run()?;
+    component(shell)
+}
+
+fn lint(shell: &Shell) -> Result<()> {
+    cmd!(shell, "cargo fmt --all --check").run()?;
+    cmd!(shell, "cargo clippy --workspace --all-targets -- --deny warnings").run()?;
+    // The guest's glue exists on its own target only.
+    cmd!(shell, "cargo clippy --package keycell-component --target wasm32-unknown-unknown --target-dir target/guest -- --deny warnings")
+        .run()?;
+    cmd!(shell, "cargo doc --workspace --no-deps --document-private-items")
+        .env("RUSTDOCFLAGS", "--deny warnings")
+        .run()?;
+    Ok(())
+}
+
+fn component(shell: &Shell) -> Result<()> {
+    shell.create_dir("dist")?;
+    cmd!(shell, "cargo run --quiet --package keycell -- component --output dist/keycell.wasm").run()?;
+    Ok(())
+}

@@ -27,17 +27,11 @@ pub fn create_api_key(
     let caller = Caller::current()?;
     let policy = context::get_policy();
     let now = imports::now()?;
-    let limits = Limits {
-        longest_life: policy.longest_life,
-        callers_expiry: caller.expires_at,
-    };
+    let limits = Limits { longest_life: policy.longest_life, callers_expiry: caller.expires_at };
 
     let mut faults = Faults::default();
     let name = faults.take("name", KeyName::parse(name));
-    let project = faults.take(
-        "project_reference",
-        project_reference.map(ProjectReference::parse).transpose(),
-    );
+    let project = faults.take("project_reference", project_reference.map(ProjectReference::parse).transpose());
     let expires_at = faults.take("expires_at", ExpiresAt::parse(expires_at, now, limits));
     let (Some(name), Some(project), Some(expires_at)) = (name, project, expires_at) else {
         return Err(faults.into());
@@ -46,16 +40,10 @@ pub fn create_api_key(
     if !access::may_create(&caller, project.as_ref(), now) {
         return Err(Error::Forbidden);
     }
-    let project_id = project
-        .map(|reference| find_project(&caller, reference))
-        .transpose()?;
+    let project_id = project.map(|reference| find_project(&caller, reference)).transpose()?;
 
     let prefix = Prefix::parse(&policy.prefix).ok_or(InternalCause::Policy)?;
-    let defaults: Option<_> = policy
-        .default_scopes
-        .iter()
-        .map(|scope| Scope::parse(scope))
-        .collect();
+    let defaults: Option<_> = policy.default_scopes.iter().map(|scope| Scope::parse(scope)).collect();
     let mut record = KeyRecord {
         id: String::new(),
         prefix: prefix.as_str().to_owned(),

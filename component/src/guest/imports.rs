@@ -30,10 +30,7 @@ pub fn fill_random(out: &mut [u8]) {
 // host that gives fewer than it was asked for makes the copy panic.
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
-unsafe extern "Rust" fn __getrandom_v03_custom(
-    dest: *mut u8,
-    len: usize,
-) -> Result<(), getrandom::Error> {
+unsafe extern "Rust" fn __getrandom_v03_custom(dest: *mut u8, len: usize) -> Result<(), getrandom::Error> {
     let bytes = random::get_random_bytes(len as u64);
     assert!(bytes.len() == len);
     // SAFETY: `bytes` was just allocated, so it overlaps nothing, and both are `len` bytes long.

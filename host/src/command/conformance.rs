@@ -17,11 +17,7 @@ pub async fn run(settings: &Settings, component: Option<&Path>) -> Result<ExitCo
         let outcome = conformance::run(&case, &component, MemoryStorage::default()).await;
         let line = match &outcome.result {
             Ok(()) => format!("{PASSED}ok{PASSED:#}    {}", outcome.name),
-            Err(fault) => format!(
-                "{style}FAIL{style:#}  {}: {fault}",
-                outcome.name,
-                style = super::ERROR
-            ),
+            Err(fault) => format!("{style}FAIL{style:#}  {}: {fault}", outcome.name, style = super::ERROR),
         };
         if !settings.json {
             anstream::println!("{line}");
@@ -37,9 +33,5 @@ pub async fn run(settings: &Settings, component: Option<&Path>) -> Result<ExitCo
     } else {
         println!("{passed} passed, {failed} failed");
     }
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -14,15 +14,8 @@ pub async fn create(
     project_reference: Option<String>,
     expires_at: Option<String>,
 ) -> Result<(), CommandError> {
-    let request = CreateApiKey {
-        name,
-        project_reference,
-        expires_at,
-    };
-    let created = settings
-        .keycell()?
-        .create_api_key(&settings.caller()?, request)
-        .await?;
+    let request = CreateApiKey { name, project_reference, expires_at };
+    let created = settings.keycell()?.create_api_key(&settings.caller()?, request).await?;
     if !output::is_for_people(settings) {
         return output::json(&created);
     }
@@ -30,14 +23,8 @@ pub async fn create(
         ("key", created.key.expose().to_owned()),
         ("id", created.id.to_text()),
         ("name", created.name),
-        (
-            "project",
-            or_none(created.project_id, "none: a key of the user's own"),
-        ),
-        (
-            "expires",
-            or_none(created.expires_at.map(Time::to_text), "never"),
-        ),
+        ("project", or_none(created.project_id, "none: a key of the user's own")),
+        ("expires", or_none(created.expires_at.map(Time::to_text), "never")),
         ("scopes", words(&created.scopes)),
     ]);
     output::warn("Keep the key now: it is stored nowhere and is not shown again.");
@@ -45,10 +32,7 @@ pub async fn create(
 }
 
 pub async fn get(settings: &Settings, api_key_id: &str) -> Result<(), CommandError> {
-    let key = settings
-        .keycell()?
-        .get_api_key(&settings.caller()?, api_key_id)
-        .await?;
+    let key = settings.keycell()?.get_api_key(&settings.caller()?, api_key_id).await?;
     if !output::is_for_people(settings) {
         return output::json(&key);
     }
@@ -57,20 +41,11 @@ pub async fn get(settings: &Settings, api_key_id: &str) -> Result<(), CommandErr
         ("name", key.name),
         ("prefix", key.key_prefix),
         ("user", key.user_id),
-        (
-            "project",
-            or_none(key.project_id, "none: a key of the user's own"),
-        ),
+        ("project", or_none(key.project_id, "none: a key of the user's own")),
         ("created", key.created_at.to_text()),
         ("updated", key.updated_at.to_text()),
-        (
-            "last used",
-            or_none(key.last_used_at.map(Time::to_text), "never"),
-        ),
-        (
-            "expires",
-            or_none(key.expires_at.map(Time::to_text), "never"),
-        ),
+        ("last used", or_none(key.last_used_at.map(Time::to_text), "never")),
+        ("expires", or_none(key.expires_at.map(Time::to_text), "never")),
         ("scopes", words(&key.scopes)),
     ]);
     Ok(())

@@ -24,11 +24,7 @@ pub fn json(value: &impl Serialize) -> Result<(), CommandError> {
 
 /// Labels and what they stand for, line by line.
 pub fn fields(rows: &[(&str, String)]) {
-    let width = rows
-        .iter()
-        .map(|(label, _)| label.len())
-        .max()
-        .unwrap_or_default();
+    let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
     for (label, value) in rows {
         anstream::println!("{LABEL}{label:width$}{LABEL:#}  {value}");
     }
@@ -56,9 +52,5 @@ pub fn or_none(value: Option<String>, none: &str) -> String {
 
 /// A list on one line.
 pub fn words(words: &[String]) -> String {
-    if words.is_empty() {
-        "none".to_owned()
-    } else {
-        words.join(" ")
-    }
+    if words.is_empty() { "none".to_owned() } else { words.join(" ") }
 }

@@ -15,13 +15,7 @@ const SCOPES: [&str; 2] = ["api-keys:read", "api-keys:write"];
 #[derive(Args)]
 pub struct Settings {
     /// The database [default: a file in the user's data directory]
-    #[arg(
-        long,
-        global = true,
-        value_name = "PATH",
-        env = "KEYCELL_DATABASE",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "PATH", env = "KEYCELL_DATABASE", hide_env_values = true)]
     database: Option<PathBuf>,
     /// For whom the command acts
     #[arg(
@@ -55,14 +49,8 @@ impl Settings {
 
     /// The authority on that database.
     pub fn keycell(&self) -> Result<Keycell<SqliteStorage>, CommandError> {
-        let default_scopes = SCOPES
-            .iter()
-            .filter_map(|scope| Scope::parse(scope))
-            .collect();
-        let policy = Policy {
-            default_scopes,
-            ..Policy::default()
-        };
+        let default_scopes = SCOPES.iter().filter_map(|scope| Scope::parse(scope)).collect();
+        let policy = Policy { default_scopes, ..Policy::default() };
         Ok(Keycell::builder(self.storage()?).policy(policy).build()?)
     }
 }

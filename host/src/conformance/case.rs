@@ -150,24 +150,11 @@ pub fn cases() -> Result<Vec<Case>, CasesError> {
     let mut cases = Vec::new();
     for &(file, text) in FILES {
         let error = |source| CasesError { file, source };
-        let File {
-            set_up: defaults,
-            cases: file_cases,
-            ..
-        } = serde_json::from_str(text).map_err(error)?;
+        let File { set_up: defaults, cases: file_cases, .. } = serde_json::from_str(text).map_err(error)?;
         for case in file_cases {
             for (row, variables) in rows(case.each) {
                 cases.push(
-                    expand(
-                        file,
-                        &row,
-                        &variables,
-                        &defaults,
-                        &case.set_up,
-                        &case.name,
-                        &case.steps,
-                    )
-                    .map_err(error)?,
+                    expand(file, &row, &variables, &defaults, &case.set_up, &case.name, &case.steps).map_err(error)?,
                 );
             }
         }
@@ -180,10 +167,7 @@ fn rows(each: Vec<BTreeMap<String, Value>>) -> Vec<(String, BTreeMap<String, Val
     if each.is_empty() {
         return vec![(String::new(), BTreeMap::new())];
     }
-    each.into_iter()
-        .enumerate()
-        .map(|(index, variables)| (format!(" [{}]", index + 1), variables))
-        .collect()
+    each.into_iter().enumerate().map(|(index, variables)| (format!(" [{}]", index + 1), variables)).collect()
 }
 
 fn expand(

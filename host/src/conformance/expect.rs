@@ -10,14 +10,9 @@ use sha2::{Digest, Sha256};
 pub fn substitute(value: &Value, variables: &BTreeMap<String, Value>) -> Value {
     match value {
         Value::String(text) => substitute_text(text, variables),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| substitute(item, variables))
-            .collect(),
+        Value::Array(items) => items.iter().map(|item| substitute(item, variables)).collect(),
         Value::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(name, field)| (name.clone(), substitute(field, variables)));
+            let fields = fields.iter().map(|(name, field)| (name.clone(), substitute(field, variables)));
             Value::Object(fields.collect())
         }
         other => other.clone(),
@@ -25,9 +20,7 @@ pub fn substitute(value: &Value, variables: &BTreeMap<String, Value>) -> Value {
 }
 
 fn substitute_text(text: &str, variables: &BTreeMap<String, Value>) -> Value {
-    let whole = text
-        .strip_prefix("${")
-        .and_then(|rest| rest.strip_suffix('}'));
+    let whole = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     if let Some(value) = whole.and_then(|name| variables.get(name)) {
         return value.clone();
     }
@@ -55,26 +48,18 @@ pub fn compare(path: &str, expected: &Value, actual: &Value) -> Result<(), Strin
                 let matches = actual.as_str().is_some_and(|text| regex.is_match(text));
                 check(matches, || format!("{path} does not match {regex}"))
             }
-            Some(("$not", other)) => {
-                check(actual != other, || format!("{path} is what it must not be"))
-            }
+            Some(("$not", other)) => check(actual != other, || format!("{path} is what it must not be")),
             Some(("$sha256", Value::String(text))) => {
-                check(actual.as_str() == Some(&hex(&Sha256::digest(text))), || {
-                    format!("{path} is not that SHA-256")
-                })
+                check(actual.as_str() == Some(&hex(&Sha256::digest(text))), || format!("{path} is not that SHA-256"))
             }
             Some((unknown, _)) => Err(format!("the case has an unknown pattern {unknown}")),
-            None => fields
-                .iter()
-                .try_for_each(|(name, field)| match actual.get(name) {
-                    Some(actual) => compare(&format!("{path}.{name}"), field, actual),
-                    None => Err(format!("{path}.{name} is missing")),
-                }),
+            None => fields.iter().try_for_each(|(name, field)| match actual.get(name) {
+                Some(actual) => compare(&format!("{path}.{name}"), field, actual),
+                None => Err(format!("{path}.{name} is missing")),
+            }),
         },
         Value::Array(items) => {
-            let actual = actual
-                .as_array()
-                .ok_or_else(|| format!("{path} is no array"))?;
+            let actual = actual.as_array().ok_or_else(|| format!("{path} is no array"))?;
             check(items.len() == actual.len(), || {
                 format!("{path} has {} items and not {}", actual.len(), items.len())
             })?;
@@ -82,20 +67,14 @@ pub fn compare(path: &str, expected: &Value, actual: &Value) -> Result<(), Strin
                 .iter()
                 .zip(actual)
                 .enumerate()
-                .try_for_each(|(index, (expected, actual))| {
-                    compare(&format!("{path}[{index}]"), expected, actual)
-                })
+                .try_for_each(|(index, (expected, actual))| compare(&format!("{path}[{index}]"), expected, actual))
         }
         other => check(other == actual, || format!("{path} is not {other}")),
     }
 }
 
 fn pattern(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
-    fields
-        .iter()
-        .next()
-        .filter(|(name, _)| name.starts_with('$'))
-        .map(|(name, value)| (name.as_str(), value))
+    fields.iter().next().filter(|(name, _)| name.starts_with('$')).map(|(name, value)| (name.as_str(), value))
 }
 
 pub fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
@@ -141,8 +120,7 @@ mod tests {
 
     #[test]
     fn a_name_alone_becomes_the_value_itself() {
-        let variables =
-            BTreeMap::from([("a".to_owned(), json!("x")), ("n".to_owned(), json!(null))]);
+        let variables = BTreeMap::from([("a".to_owned(), json!("x")), ("n".to_owned(), json!(null))]);
         assert_eq!(
             substitute(&json!(["${a}", "-${a}-", "${n}", "${b}"]), &variables),
             json!(["x", "-x-", null, "${b}"])

@@ -25,13 +25,7 @@ struct Log {
 
 impl<S> Recorder<S> {
     pub fn new(storage: S, failures: Vec<StorageFailure>) -> Self {
-        Self {
-            storage,
-            log: Mutex::new(Log {
-                failures,
-                ..Log::default()
-            }),
-        }
+        Self { storage, log: Mutex::new(Log { failures, ..Log::default() }) }
     }
 
     /// The calls since the last look.
@@ -51,11 +45,7 @@ impl<S> Recorder<S> {
     fn called(&self, call: &str) -> Result<(), StorageError> {
         let mut log = self.log();
         log.calls.push(call.to_owned());
-        let Some(failure) = log
-            .failures
-            .iter_mut()
-            .find(|failure| failure.call == call && failure.times > 0)
-        else {
+        let Some(failure) = log.failures.iter_mut().find(|failure| failure.call == call && failure.times > 0) else {
             return Ok(());
         };
         failure.times -= 1;
@@ -102,11 +92,7 @@ impl<S: Storage> Storage for Recorder<S> {
         self.storage.find_key(id).await
     }
 
-    async fn find_project(
-        &self,
-        reference: &ProjectReference,
-        user_id: &str,
-    ) -> Result<Option<String>, StorageError> {
+    async fn find_project(&self, reference: &ProjectReference, user_id: &str) -> Result<Option<String>, StorageError> {
         self.called("find-project")?;
         self.storage.find_project(reference, user_id).await
     }

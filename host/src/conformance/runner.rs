@@ -34,17 +34,10 @@ pub struct Outcome {
 
 /// Runs one case against the component, on storage that is empty.
 pub async fn run<S: ProjectStorage>(case: &Case, component: &Component, storage: S) -> Outcome {
-    Outcome {
-        name: case.name.clone(),
-        result: try_run(case, component, storage).await,
-    }
+    Outcome { name: case.name.clone(), result: try_run(case, component, storage).await }
 }
 
-async fn try_run<S: ProjectStorage>(
-    case: &Case,
-    component: &Component,
-    storage: S,
-) -> Result<(), String> {
+async fn try_run<S: ProjectStorage>(case: &Case, component: &Component, storage: S) -> Result<(), String> {
     let mut world = World::new(&case.set_up, component, storage).await?;
     for (index, step) in case.steps.iter().enumerate() {
         let in_step = |fault: String| format!("step {}: {fault}", index + 1);
@@ -69,37 +62,25 @@ impl<S: ProjectStorage> World<S> {
     async fn new(set_up: &SetUp, component: &Component, storage: S) -> Result<Self, String> {
         for project in &set_up.projects {
             let slug = ProjectSlug::parse(&project.slug).ok_or("the case has a wrong slug")?;
-            let inserted = storage
-                .insert_project(project.id, slug, project.members.clone())
-                .await;
+            let inserted = storage.insert_project(project.id, slug, project.members.clone()).await;
             inserted.map_err(|error| format!("the case's projects: {error}"))?;
         }
         let clock = Arc::new(AtomicI64::new(millis(&set_up.now)?));
         let shown = Arc::clone(&clock);
         let keycell = Keycell::builder(Recorder::new(storage, set_up.storage_fails.clone()))
             .policy(policy(&set_up.policy)?)
-            .clock(Arc::new(move || {
-                UNIX_EPOCH + Duration::from_millis(shown.load(Ordering::Relaxed).unsigned_abs())
-            }))
+            .clock(Arc::new(move || UNIX_EPOCH + Duration::from_millis(shown.load(Ordering::Relaxed).unsigned_abs())))
             .random(xorshift32(set_up.random_seed))
             .component(component.clone())
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self {
-            keycell,
-            clock,
-            saved: BTreeMap::new(),
-            secrets: Vec::new(),
-        })
+        Ok(Self { keycell, clock, saved: BTreeMap::new(), secrets: Vec::new() })
     }
 
     async fn call(&mut self, step: &CallStep) -> Result<(), String> {
         let caller = caller(&step.caller)?;
         let arguments = substitute(&step.arguments, &self.saved);
-        let tool = TOOLS
-            .iter()
-            .find(|tool| tool.name == step.call)
-            .ok_or("the case calls no tool")?;
+        let tool = TOOLS.iter().find(|tool| tool.name == step.call).ok_or("the case calls no tool")?;
         validate("the arguments", tool.input_schema, &arguments)?;
         self.keycell.storage().take_calls();
 
@@ -109,9 +90,7 @@ impl<S: ProjectStorage> World<S> {
                 validate("the output", tool.output_schema, &output)?;
                 (output, expected)
             }
-            (Err(ToolError::Failed(error)), None, Some(expected)) => {
-                (error_value(&error)?, expected)
-            }
+            (Err(ToolError::Failed(error)), None, Some(expected)) => (error_value(&error)?, expected),
             (Ok(_), None, Some(expected)) => {
                 return Err(format!("succeeded, and must fail with {expected}"));
             }
@@ -124,14 +103,10 @@ impl<S: ProjectStorage> World<S> {
 
         if let Some(expected) = &step.storage_calls {
             let calls = self.keycell.storage().take_calls();
-            check(calls == *expected, || {
-                format!("called {calls:?} of storage, and not {expected:?}")
-            })?;
+            check(calls == *expected, || format!("called {calls:?} of storage, and not {expected:?}"))?;
         }
         for (name, pointer) in &step.save {
-            let part = answer
-                .pointer(pointer)
-                .ok_or_else(|| format!("there is no {pointer} to save"))?;
+            let part = answer.pointer(pointer).ok_or_else(|| format!("there is no {pointer} to save"))?;
             self.saved.insert(name.clone(), part.clone());
         }
         if let Some(expected) = &step.stored {
@@ -145,20 +120,14 @@ impl<S: ProjectStorage> World<S> {
     /// No secret is in storage, and none is told a second time.
     fn look_for_secrets(&mut self, answer: &Value) -> Result<(), String> {
         let holds_secret = |text: &str| self.secrets.iter().any(|secret| text.contains(secret));
-        check(!holds_secret(&answer.to_string()), || {
-            "the answer tells an earlier key's secret".to_owned()
-        })?;
+        check(!holds_secret(&answer.to_string()), || "the answer tells an earlier key's secret".to_owned())?;
         if let Some(key) = answer.get("key").and_then(Value::as_str) {
             let secret = key.rsplit('_').next().unwrap_or_default();
             self.secrets.push(secret.to_owned());
         }
         let written = Value::from(self.keycell.storage().written()).to_string();
-        let holds_secret = |secret: &String| {
-            written.contains(secret.as_str()) || written.contains(&hex_of(secret))
-        };
-        check(!self.secrets.iter().any(holds_secret), || {
-            "storage was handed a secret".to_owned()
-        })
+        let holds_secret = |secret: &String| written.contains(secret.as_str()) || written.contains(&hex_of(secret));
+        check(!self.secrets.iter().any(holds_secret), || "storage was handed a secret".to_owned())
     }
 }
 
@@ -175,10 +144,7 @@ fn validate(what: &str, schema: &str, instance: &Value) -> Result<(), String> {
     let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
     // The validator's own message repeats the instance, which may be a secret.
     match validator.iter_errors(instance).next() {
-        Some(error) => Err(format!(
-            "{what} break the tool's schema at {:?}",
-            error.instance_path().to_string()
-        )),
+        Some(error) => Err(format!("{what} break the tool's schema at {:?}", error.instance_path().to_string())),
         None => Ok(()),
     }
 }
@@ -188,11 +154,7 @@ fn millis(text: &str) -> Result<i64, String> {
 }
 
 fn policy(set_up: &PolicySetUp) -> Result<Policy, String> {
-    let scopes: Option<_> = set_up
-        .default_scopes
-        .iter()
-        .map(|scope| Scope::parse(scope))
-        .collect();
+    let scopes: Option<_> = set_up.default_scopes.iter().map(|scope| Scope::parse(scope)).collect();
     Ok(Policy {
         prefix: Prefix::parse(&set_up.prefix).ok_or("the case has a wrong prefix")?,
         default_scopes: scopes.ok_or("the case has a wrong scope")?,
@@ -201,16 +163,12 @@ fn policy(set_up: &PolicySetUp) -> Result<Policy, String> {
 }
 
 fn caller(set_up: &CallerSetUp) -> Result<Caller, String> {
-    let mut caller = Caller::user(&set_up.user)
-        .map_err(|error| error.to_string())?
-        .with_scopes(&set_up.scopes);
+    let mut caller = Caller::user(&set_up.user).map_err(|error| error.to_string())?.with_scopes(&set_up.scopes);
     if let Some(project_id) = &set_up.project_id {
         caller = caller.with_project(project_id);
     }
     if let Some(expires_at) = &set_up.expires_at {
-        caller = caller.with_expiry(
-            Time::from_millis(millis(expires_at)?).ok_or("the case has a wrong time")?,
-        );
+        caller = caller.with_expiry(Time::from_millis(millis(expires_at)?).ok_or("the case has a wrong time")?);
     }
     Ok(caller)
 }

@@ -54,25 +54,14 @@ impl Storage for MemoryStorage {
         Ok(self.tables().keys.get(id).cloned())
     }
 
-    async fn find_project(
-        &self,
-        reference: &ProjectReference,
-        user_id: &str,
-    ) -> Result<Option<String>, StorageError> {
+    async fn find_project(&self, reference: &ProjectReference, user_id: &str) -> Result<Option<String>, StorageError> {
         let tables = self.tables();
         let project = match reference {
             ProjectReference::Id(id) => tables.projects.get(id),
-            ProjectReference::Slug(slug) => tables
-                .projects
-                .values()
-                .find(|project| project.slug == *slug),
+            ProjectReference::Slug(slug) => tables.projects.values().find(|project| project.slug == *slug),
         };
         Ok(project
-            .filter(|project| {
-                tables
-                    .members
-                    .contains(&(project.id.clone(), user_id.to_owned()))
-            })
+            .filter(|project| tables.members.contains(&(project.id.clone(), user_id.to_owned())))
             .map(|project| project.id.clone()))
     }
 }
@@ -84,40 +73,20 @@ impl ProjectStorage for MemoryStorage {
         slug: ProjectSlug,
         members: Vec<String>,
     ) -> Result<Project, StorageError> {
-        let project = Project {
-            id: id.to_string(),
-            slug: slug.into_text(),
-        };
+        let project = Project { id: id.to_string(), slug: slug.into_text() };
         let mut tables = self.tables();
-        if tables
-            .projects
-            .values()
-            .any(|other| other.id == project.id || other.slug == project.slug)
-        {
+        if tables.projects.values().any(|other| other.id == project.id || other.slug == project.slug) {
             return Err(StorageError::Conflict);
         }
-        tables.members.extend(
-            members
-                .into_iter()
-                .map(|user_id| (project.id.clone(), user_id)),
-        );
+        tables.members.extend(members.into_iter().map(|user_id| (project.id.clone(), user_id)));
         tables.projects.insert(project.id.clone(), project.clone());
         Ok(project)
     }
 
     async fn list_projects(&self, user_id: &str) -> Result<Vec<Project>, StorageError> {
         let tables = self.tables();
-        let is_member = |project: &&Project| {
-            tables
-                .members
-                .contains(&(project.id.clone(), user_id.to_owned()))
-        };
-        let mut projects: Vec<_> = tables
-            .projects
-            .values()
-            .filter(is_member)
-            .cloned()
-            .collect();
+        let is_member = |project: &&Project| tables.members.contains(&(project.id.clone(), user_id.to_owned()));
+        let mut projects: Vec<_> = tables.projects.values().filter(is_member).cloned().collect();
         projects.sort_by(|a, b| a.slug.cmp(&b.slug));
         Ok(projects)
     }

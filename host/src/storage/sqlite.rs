@@ -47,10 +47,7 @@ impl SqliteStorage {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         schema::migrate(&mut connection)?;
-        Ok(Self {
-            readers: Readers::new(path.to_owned()),
-            writer: Writer::spawn(connection)?,
-        })
+        Ok(Self { readers: Readers::new(path.to_owned()), writer: Writer::spawn(connection)? })
     }
 }
 
@@ -68,30 +65,17 @@ fn create_private(path: &Path) -> io::Result<()> {
 
 impl Storage for SqliteStorage {
     async fn insert_key(&self, key: KeyRecord) -> Result<(), StorageError> {
-        Ok(self
-            .writer
-            .write(move |connection| rows::insert_key(connection, &key))
-            .await?)
+        Ok(self.writer.write(move |connection| rows::insert_key(connection, &key)).await?)
     }
 
     async fn find_key(&self, id: &str) -> Result<Option<KeyRecord>, StorageError> {
         let id = id.to_owned();
-        Ok(self
-            .readers
-            .read(move |connection| rows::find_key(connection, &id))
-            .await?)
+        Ok(self.readers.read(move |connection| rows::find_key(connection, &id)).await?)
     }
 
-    async fn find_project(
-        &self,
-        reference: &ProjectReference,
-        user_id: &str,
-    ) -> Result<Option<String>, StorageError> {
+    async fn find_project(&self, reference: &ProjectReference, user_id: &str) -> Result<Option<String>, StorageError> {
         let (reference, user_id) = (reference.clone(), user_id.to_owned());
-        Ok(self
-            .readers
-            .read(move |connection| rows::find_project(connection, &reference, &user_id))
-            .await?)
+        Ok(self.readers.read(move |connection| rows::find_project(connection, &reference, &user_id)).await?)
     }
 }
 
@@ -102,33 +86,54 @@ impl ProjectStorage for SqliteStorage {
         slug: ProjectSlug,
         members: Vec<String>,
     ) -> Result<Project, StorageError> {
-        let project = Project {
-            id: id.to_string(),
-            slug: slug.into_text(),
-        };
+        let project = Project { id: id.to_string(), slug: slug.into_text() };
         let stored = project.clone();
         let now = now();
-        self.writer
-            .write(move |connection| rows::insert_project(connection, &stored, now, &members))
-            .await?;
+        self.writer.write(move |connection| rows::insert_project(connection, &stored, now, &members)).await?;
         Ok(project)
     }
 
     async fn list_projects(&self, user_id: &str) -> Result<Vec<Project>, StorageError> {
         let user_id = user_id.to_owned();
-        Ok(self
-            .readers
-            .read(move |connection| rows::list_projects(connection, &user_id))
-            .await?)
+        Ok(self.readers.read(move |connection| rows::list_projects(connection, &user_id)).await?)
     }
 }
 
 fn now() -> Time {
-    let since_1970 = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since_1970.as_millis())
-        .ok()
-        .and_then(Time::from_millis)
-        .unwrap_or(Time::LAST)
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).ok().and_then(Time::from_millis).unwrap_or(Time::LAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Caller, CreateApiKey, Error, Keycell};
+
+    /// SQLite's own limit of pages stands for a full disk: it gives the same answer.
+    #[tokio::test]
+    async fn a_full_disk_loses_nothing_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let keycell = Keycell::new(SqliteStorage::open(&dir.path().join("keycell.db")).unwrap()).unwrap();
+        let limit = |connection: &Connection| Ok(connection.pragma_update(None, "max_page_count", 20)?);
+        keycell.storage().writer.write(limit).await.unwrap();
+
+        let ann = Caller::user("ann").unwrap();
+        let mut created = Vec::new();
+        let error = loop {
+            match keycell.create_api_key(&ann, CreateApiKey::named(&"n".repeat(100))).await {
+                Ok(key) => created.push(key.id.to_text()),
+                Err(error) => break error,
+            }
+            assert!(created.len() < 1000, "the limit holds nothing back");
+        };
+        assert_eq!(error, Error::Unavailable);
+        assert!(!created.is_empty());
+        for id in &created {
+            keycell.get_api_key(&ann, id).await.unwrap();
+        }
+
+        let more = |connection: &Connection| Ok(connection.pragma_update(None, "max_page_count", 200)?);
+        keycell.storage().writer.write(more).await.unwrap();
+        keycell.create_api_key(&ann, CreateApiKey::named("room again")).await.unwrap();
+    }
 }

@@ -22,10 +22,7 @@ pub struct Readers {
 
 impl Readers {
     pub fn new(path: PathBuf) -> Self {
-        Self {
-            path: Arc::new(path),
-            idle: Arc::default(),
-        }
+        Self { path: Arc::new(path), idle: Arc::default() }
     }
 
     /// Reads on the calling thread: it takes microseconds, less than another thread's waking
@@ -39,8 +36,7 @@ impl Readers {
         match self.read_waiting(Duration::ZERO, &read) {
             Err(SqliteError::Busy) => {
                 let (readers, read) = (self.clone(), read.clone());
-                let blocking =
-                    tokio::task::spawn_blocking(move || readers.read_waiting(PATIENCE, read));
+                let blocking = tokio::task::spawn_blocking(move || readers.read_waiting(PATIENCE, read));
                 blocking.await.map_err(|_| SqliteError::Closed)?
             }
             result => result,
@@ -52,11 +48,7 @@ impl Readers {
         patience: Duration,
         read: impl Fn(&Connection) -> Result<T, SqliteError>,
     ) -> Result<T, SqliteError> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = idle.map_or_else(|| self.open(), Ok)?;
         if !patience.is_zero() {
             connection.busy_timeout(patience)?;
@@ -66,10 +58,7 @@ impl Readers {
             connection.busy_timeout(Duration::ZERO)?;
         }
         // A connection that failed is not kept.
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         Ok(result)
     }
 

@@ -75,36 +75,24 @@ fn key_record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
     })
 }
 
-pub fn find_project(
-    connection: &Connection,
-    reference: &ProjectReference,
-    user_id: &str,
-) -> Result<Option<String>> {
+pub fn find_project(connection: &Connection, reference: &ProjectReference, user_id: &str) -> Result<Option<String>> {
     let (sql, name) = match reference {
-        ProjectReference::Id(id) => (
-            "SELECT project_id FROM project_members WHERE user_id = ?1 AND project_id = ?2",
-            id,
-        ),
-        ProjectReference::Slug(slug) => (
-            "SELECT id FROM projects JOIN project_members ON project_id = id WHERE user_id = ?1 AND slug = ?2",
-            slug,
-        ),
+        ProjectReference::Id(id) => {
+            ("SELECT project_id FROM project_members WHERE user_id = ?1 AND project_id = ?2", id)
+        }
+        ProjectReference::Slug(slug) => {
+            ("SELECT id FROM projects JOIN project_members ON project_id = id WHERE user_id = ?1 AND slug = ?2", slug)
+        }
     };
-    Ok(connection
-        .prepare_cached(sql)?
-        .query_row([user_id, name], |row| row.get(0))
-        .optional()?)
+    Ok(connection.prepare_cached(sql)?.query_row([user_id, name], |row| row.get(0)).optional()?)
 }
 
-pub fn insert_project(
-    connection: &Connection,
-    project: &Project,
-    created_at: Time,
-    members: &[String],
-) -> Result<()> {
-    connection
-        .prepare_cached("INSERT INTO projects (id, slug, created_at) VALUES (?1, ?2, ?3)")?
-        .execute((&project.id, &project.slug, created_at.millis()))?;
+pub fn insert_project(connection: &Connection, project: &Project, created_at: Time, members: &[String]) -> Result<()> {
+    connection.prepare_cached("INSERT INTO projects (id, slug, created_at) VALUES (?1, ?2, ?3)")?.execute((
+        &project.id,
+        &project.slug,
+        created_at.millis(),
+    ))?;
     for user_id in members {
         connection
             .prepare_cached("INSERT INTO project_members (project_id, user_id) VALUES (?1, ?2)")?
@@ -117,11 +105,6 @@ pub fn list_projects(connection: &Connection, user_id: &str) -> Result<Vec<Proje
     let mut statement = connection.prepare_cached(
         "SELECT id, slug FROM projects JOIN project_members ON project_id = id WHERE user_id = ?1 ORDER BY slug",
     )?;
-    let projects = statement.query_map([user_id], |row| {
-        Ok(Project {
-            id: row.get(0)?,
-            slug: row.get(1)?,
-        })
-    })?;
+    let projects = statement.query_map([user_id], |row| Ok(Project { id: row.get(0)?, slug: row.get(1)? }))?;
     Ok(projects.collect::<rusqlite::Result<_>>()?)
 }

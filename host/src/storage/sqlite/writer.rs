@@ -30,13 +30,8 @@ impl Writer {
     /// Gives the connection to a thread of its own.
     pub fn spawn(connection: Connection) -> Result<Self, SqliteError> {
         let (writes, waiting) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("keycell-writer".into())
-            .spawn(move || run(connection, &waiting))?;
-        Ok(Self {
-            writes: Some(writes),
-            thread: Some(thread),
-        })
+        let thread = thread::Builder::new().name("keycell-writer".into()).spawn(move || run(connection, &waiting))?;
+        Ok(Self { writes: Some(writes), thread: Some(thread) })
     }
 
     /// Makes a change. It is durable when this returns `Ok`, and undone when it returns an error.
@@ -45,10 +40,7 @@ impl Writer {
         change: impl FnOnce(&Connection) -> Result<(), SqliteError> + Send + 'static,
     ) -> Result<(), SqliteError> {
         let (done, is_done) = oneshot::channel();
-        let write = Write {
-            change: Box::new(change),
-            done,
-        };
+        let write = Write { change: Box::new(change), done };
         let writes = self.writes.as_ref().ok_or(SqliteError::Closed)?;
         writes.send(write).map_err(|_| SqliteError::Closed)?;
         is_done.await.map_err(|_| SqliteError::Closed)?
@@ -68,8 +60,7 @@ impl Drop for Writer {
 fn run(mut connection: Connection, waiting: &mpsc::Receiver<Write>) {
     while let Ok(first) = waiting.recv() {
         let group = std::iter::once(first).chain(waiting.try_iter().take(LARGEST_GROUP - 1));
-        let (changes, waiters): (Vec<_>, Vec<_>) =
-            group.map(|write| (write.change, write.done)).unzip();
+        let (changes, waiters): (Vec<_>, Vec<_>) = group.map(|write| (write.change, write.done)).unzip();
         let results = commit(&mut connection, changes).unwrap_or_else(|error| {
             // None of the group was written.
             waiters.iter().map(|_| Err(error.clone())).collect()
@@ -82,10 +73,7 @@ fn run(mut connection: Connection, waiting: &mpsc::Receiver<Write>) {
 }
 
 /// Makes all the changes in one transaction. A change that fails is undone alone.
-fn commit(
-    connection: &mut Connection,
-    changes: Vec<Change>,
-) -> Result<Vec<Result<(), SqliteError>>, SqliteError> {
+fn commit(connection: &mut Connection, changes: Vec<Change>) -> Result<Vec<Result<(), SqliteError>>, SqliteError> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut results = Vec::with_capacity(changes.len());
     for change in changes {

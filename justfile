@@ -1,0 +1,25 @@
+# The same tasks for those who have just; no page needs it.
+
+# Sets up, builds, and shows a key's life in a real database
+demo:
+    cargo xtask demo
+
+# Sets up, then runs every test
+test:
+    cargo xtask test
+
+# Runs the benchmarks and prints their ratios
+bench *args:
+    cargo xtask bench {{args}}
+
+# Formats the code
+fmt:
+    cargo fmt --all
+
+# Checks formatting, lints and documentation
+lint:
+    cargo xtask lint
+
+# Builds the component and writes it to dist/keycell.wasm
+component:
+    cargo xtask component

@@ -1,0 +1,247 @@
+//! The command, run as a process.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use keycell::tools::TOOLS;
+use serde_json::Value;
+
+/// A database of its own, and nothing of the environment.
+struct Cli {
+    dir: tempfile::TempDir,
+}
+
+impl Cli {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keycell"));
+        command
+            .env_clear()
+            .env("KEYCELL_DATABASE", self.dir.path().join("keycell.db"))
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command().args(args).output().unwrap()
+    }
+
+    /// Standard output as JSON, with nothing else on it and nothing on standard error.
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Standard error of a command that must fail with this code and say nothing else.
+    fn fails(&self, code: i32, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// What a person sees: the command on a terminal of its own.
+    #[cfg(target_os = "linux")]
+    fn on_terminal(&self, args: &[&str], no_color: bool) -> String {
+        let mut line = format!("'{}'", env!("CARGO_BIN_EXE_keycell"));
+        for arg in args {
+            line.push_str(&format!(" '{arg}'"));
+        }
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        command.env("KEYCELL_DATABASE", self.dir.path().join("keycell.db")).env("TERM", "xterm-256color");
+        command.env_remove("NO_COLOR");
+        if no_color {
+            command.env("NO_COLOR", "1");
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+fn assert_is_output_of(tool: &str, value: &Value) {
+    let tool = TOOLS.iter().find(|candidate| candidate.name == tool).unwrap();
+    let schema = serde_json::from_str(tool.output_schema).unwrap();
+    assert!(jsonschema::is_valid(&schema, value), "{value}");
+}
+
+#[test]
+fn a_key_is_created_and_read_in_a_pipe() {
+    let cli = Cli::new();
+    let project = cli.json(&["project", "create", "web"]);
+    let created = cli.json(&["create", "--name", " deploy ", "--project", "web", "--expires-at", "2131-01-31"]);
+    assert_is_output_of("create_api_key", &created);
+    assert_eq!(created["name"], "deploy");
+    assert_eq!(created["project_id"], project["id"]);
+    assert_eq!(created["user_id"], "local");
+    assert_eq!(created["expires_at"], "2131-01-31T00:00:00.000Z");
+    assert_eq!(created["scopes"], serde_json::json!(["api-keys:read", "api-keys:write"]));
+
+    let read = cli.json(&["get", created["id"].as_str().unwrap()]);
+    assert_is_output_of("get_api_key", &read);
+    assert_eq!(read["key_prefix"], created["key_prefix"]);
+    assert_eq!(cli.json(&["project", "list"]), serde_json::json!([project]));
+}
+
+#[test]
+fn users_do_not_see_each_other() {
+    let cli = Cli::new();
+    cli.json(&["project", "create", "web", "--user", "ann"]);
+    let created = cli.json(&["create", "--name", "x", "--user", "ann"]);
+    let id = created["id"].as_str().unwrap();
+    let stranger = cli.fails(1, &["get", id, "--user", "bob"]);
+    let missing = cli.fails(1, &["get", "0192f0c1-2345-7abc-8def-0123456789ab", "--user", "bob"]);
+    assert_eq!(stranger, missing);
+    assert_eq!(stranger, "error: no such API key\n");
+    assert_eq!(
+        cli.fails(1, &["create", "--name", "x", "--project", "web", "--user", "bob"]),
+        "error: no such project\n"
+    );
+    assert_eq!(cli.json(&["project", "list", "--user", "bob"]), serde_json::json!([]));
+}
+
+#[test]
+fn refusals_exit_with_1_and_wrong_usage_with_2() {
+    let cli = Cli::new();
+    let faults = cli.fails(1, &["create", "--name", " ", "--project", "A", "--expires-at", "2001-01-01"]);
+    for field in ["name must", "project_reference must", "expires_at must"] {
+        assert!(faults.contains(field), "{faults}");
+    }
+    cli.json(&["project", "create", "web"]);
+    assert!(cli.fails(1, &["project", "create", "web"]).contains("already"));
+    assert!(cli.fails(1, &["project", "create", "Web"]).contains("error: "));
+    assert!(cli.fails(1, &["create", "--name", "x", "--user", ""]).contains("user"));
+    for wrong in [&["create"][..], &["get"], &["frobnicate"], &["create", "--name", "x", "--colour"], &[]] {
+        assert!(cli.fails(2, wrong).contains("Usage"), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_key_where_an_id_belongs_is_not_echoed() {
+    let cli = Cli::new();
+    let created = cli.json(&["create", "--name", "x"]);
+    let key = created["key"].as_str().unwrap();
+    for args in [
+        &["get", key][..],
+        &["create", "--name", "x", "--project", key],
+        &["create", "--name", key],
+        &["project", "create", key],
+    ] {
+        let stderr = cli.fails(1, args);
+        assert!(!stderr.contains(&key[..24]), "{args:?}");
+    }
+}
+
+#[test]
+fn the_most_verbose_log_holds_no_secret() {
+    let cli = Cli::new();
+    let output = cli.command().env("RUST_LOG", "trace").args(["create", "--name", "x"]).output().unwrap();
+    let created: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let secret = &created["key"].as_str().unwrap()[21..64];
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("create_api_key"), "there is nothing to search: {log}");
+    assert!(!log.contains(&secret[..16]));
+}
+
+#[test]
+fn without_a_path_the_database_is_in_the_data_directory() {
+    let cli = Cli::new();
+    let output = cli
+        .command()
+        .env_remove("KEYCELL_DATABASE")
+        .env("HOME", cli.dir.path())
+        .env("XDG_DATA_HOME", cli.dir.path().join("data"))
+        .args(["create", "--name", "x"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    if cfg!(target_os = "linux") {
+        assert!(cli.dir.path().join("data/keycell/keycell.db").is_file());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_person_reads_a_table_and_a_warning() {
+    let cli = Cli::new();
+    let seen = cli.on_terminal(&["create", "--name", "laptop"], false);
+    assert!(seen.contains("shown again"), "{seen}");
+    assert!(seen.contains("keycell_") && seen.contains("never") && !seen.contains("\"key\""), "{seen}");
+    assert!(seen.contains("\u{1b}["), "colours: {seen:?}");
+    assert!(!cli.on_terminal(&["create", "--name", "laptop"], true).contains("\u{1b}["));
+    let json = cli.on_terminal(&["create", "--name", "laptop", "--json"], false);
+    assert_is_output_of("create_api_key", &serde_json::from_str(&json).unwrap());
+    cli.json(&["project", "create", "web"]);
+    assert!(cli.on_terminal(&["project", "list"], true).contains("PROJECT"));
+}
+
+#[test]
+fn help_has_examples_and_shells_have_completions() {
+    let cli = Cli::new();
+    for command in [
+        &["--help"][..],
+        &["create", "--help"],
+        &["get", "--help"],
+        &["conformance", "--help"],
+        &["component", "--help"],
+    ] {
+        let output = cli.run(command);
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stdout).unwrap().contains("Example"), "{command:?}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(String::from_utf8(cli.run(&["completions", shell]).stdout).unwrap().contains("keycell"));
+    }
+}
+
+#[test]
+fn the_component_is_described_and_written() {
+    let cli = Cli::new();
+    let file = cli.dir.path().join("keycell.wasm");
+    let described = cli.json(&["component", "--output", file.to_str().unwrap()]);
+    let written = std::fs::read(&file).unwrap();
+    assert_eq!(described["size"], written.len());
+    assert_eq!(described["imports"].as_array().unwrap().len(), 4);
+
+    // What was written is a component that passes the suite.
+    let output = cli.run(&["conformance", file.to_str().unwrap()]);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{lines}");
+    let cases = keycell::conformance::cases().unwrap().len();
+    assert_eq!(lines.lines().filter(|line| line.starts_with("ok ")).count(), cases);
+    assert_eq!(lines.lines().last().unwrap(), format!("{cases} passed, 0 failed"));
+}
+
+#[test]
+fn what_is_no_component_is_refused() {
+    let cli = Cli::new();
+    let file = cli.dir.path().join("x.wasm");
+    std::fs::write(&file, "no wasm").unwrap();
+    assert!(cli.fails(1, &["conformance", file.to_str().unwrap()]).contains("not a component"));
+    assert!(cli.fails(1, &["conformance", Path::new("/does/not/exist").to_str().unwrap()]).contains("/does/not/exist"));
+}
+
+/// How long a fresh process takes is measured by the benchmarks; that nothing is compiled at
+/// start-up is seen here by what it would cost: compiling takes a hundred times as long.
+#[test]
+fn a_fresh_process_compiles_nothing() {
+    let cli = Cli::new();
+    cli.json(&["project", "list"]);
+    let fastest = (0..5)
+        .map(|_| {
+            let began = std::time::Instant::now();
+            cli.run(&["get", "0192f0c1-2345-7abc-8def-0123456789ab"]);
+            began.elapsed()
+        })
+        .min()
+        .unwrap();
+    assert!(fastest < std::time::Duration::from_millis(200), "{fastest:?}");
+}

@@ -1,0 +1,72 @@
+//! The suite is worth what it catches: components that are wrong in one way, and the case that
+//! each must fail.
+
+use keycell::{MemoryStorage, conformance};
+
+use crate::mutants::Mutant;
+
+async fn assert_caught_by(case_name: &str, mutant: Mutant) {
+    let component = mutant.build();
+    let cases = conformance::cases().unwrap();
+    let meant: Vec<_> = cases.iter().filter(|case| case.name.starts_with(case_name)).collect();
+    assert!(!meant.is_empty(), "there is no case {case_name:?}");
+    let mut is_caught = false;
+    for case in meant {
+        is_caught |= conformance::run(case, &component, MemoryStorage::default()).await.result.is_err();
+    }
+    assert!(is_caught, "{:?} passes {case_name:?}", mutant.name);
+}
+
+macro_rules! caught {
+    ($($test:ident: $file:literal, $original:literal => $replacement:literal, by $case:literal;)*) => {
+        $(#[tokio::test]
+        async fn $test() {
+            let (name, file, original, replacement) = (stringify!($test), $file, $original, $replacement);
+            assert_caught_by($case, Mutant { name, file, original, replacement }).await;
+        })*
+    };
+}
+
+caught! {
+    keeps_the_secret_in_place_of_its_hash: "key.rs",
+        "KeyHash(Sha256::digest(self.text.as_bytes()).into())" =>
+        "KeyHash(core::array::from_fn(|at| self.text.as_bytes()[self.text.len() - 38 + at]))",
+        by "key: at rest there is only the SHA-256 of the key";
+    uses_a_constant_for_random: "guest/imports.rs",
+        "random::get_random_bytes(len as u64)" => "alloc::vec![7; len]",
+        by "key: two keys are never the same";
+    drops_the_checksum: "key.rs",
+        "base62::six_digits(crc32_iso_hdlc(body))" => "base62::six_digits(body.len() as u32 - body.len() as u32)",
+        by "key: the checksum is CRC-32";
+    favours_the_first_digits: "base62.rs",
+        "if byte < 248 {" => "if byte < 255 {",
+        by "key: the checksum is CRC-32";
+    shows_a_part_of_the_secret: "key.rs",
+        "text.push_str(lookup);\n    text\n" => "text.push_str(lookup);\n    text.push_str(\"_0\");\n    text\n",
+        by "key: ";
+    ignores_an_expiry_in_the_past: "expiry.rs",
+        ".filter(|&expiry| expiry > now)" => ".filter(|_| true)",
+        by "expiry: ";
+    ignores_the_longest_life: "expiry.rs",
+        "if latest_by_policy.is_some_and(|latest| expiry > latest)" => "if false",
+        by "expiry: ";
+    tells_a_stranger_s_key_from_a_missing_one: "guest/get.rs",
+        ".ok_or(Error::NotFound(Subject::ApiKey))?" =>
+        ".ok_or(if storage::find_key(&id.to_text())?.is_some() { Error::Forbidden } else { Error::NotFound(Subject::ApiKey) })?",
+        by "access: ";
+    shows_keys_to_strangers: "access.rs",
+        "caller.user_id == user_id\n" => "!user_id.is_empty()\n",
+        by "access: ";
+    lets_a_project_s_key_out_of_its_project: "access.rs",
+        ".is_none_or(|bound| bound == project_id)" => ".is_none_or(|bound| bound != \"\")",
+        by "access: ";
+    gives_scopes_that_the_caller_lacks: "scopes.rs",
+        "if held.contains(&scope)" => "if held.len() < 1000",
+        by "scopes: ";
+    stores_names_as_they_come: "name.rs",
+        "let normal = nfc::nfc(text);" => "let normal = String::from(text);",
+        by "name: ";
+    tells_the_first_fault_alone: "guest.rs",
+        "InvalidInput(faults.0)" => "InvalidInput(faults.0.into_iter().take(1).collect())",
+        by "errors: ";
+}

@@ -1,0 +1,31 @@
+//! What must be there before anything is built.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+const GUEST_TARGET: &str = "wasm32-unknown-unknown";
+
+/// The top of the tree.
+pub fn root() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in a workspace")?;
+    Ok(root.to_owned())
+}
+
+/// Tells what is going on, where it takes long.
+pub fn say(text: &str) {
+    eprintln!("==> {text}");
+}
+
+/// Installs the standard library for the guest's target, unless it is there.
+pub fn target(shell: &Shell) -> Result<()> {
+    let libraries = cmd!(shell, "rustc --print target-libdir --target {GUEST_TARGET}").quiet().read()?;
+    if !Path::new(&libraries).is_dir() {
+        say("Installing the standard library for WebAssembly");
+        cmd!(shell, "rustup target add {GUEST_TARGET}").run().with_context(|| {
+            format!("without rustup, install Rust's standard library for {GUEST_TARGET} the way that this Rust was installed")
+        })?;
+    }
+    Ok(())
+}
