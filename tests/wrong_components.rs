@@ -31,7 +31,7 @@ caught! {
     keeps_the_secret_in_place_of_its_hash: "key.rs",
         "KeyHash(Sha256::digest(self.text.as_bytes()).into())" =>
         "KeyHash(core::array::from_fn(|at| self.text.as_bytes()[self.text.len() - 38 + at]))",
-        by "key: at rest there is only the SHA-256 of the key";
+        by "key: at rest there is only the SHA-256 of the whole key";
     uses_a_constant_for_random: "guest/imports.rs",
         "random::get_random_bytes(len as u64)" => "alloc::vec![7; len]",
         by "key: two keys are never the same";
@@ -55,7 +55,7 @@ caught! {
         ".ok_or(if storage::find_key(&id.to_text())?.is_some() { Error::Forbidden } else { Error::NotFound(Subject::ApiKey) })?",
         by "access: ";
     shows_keys_to_strangers: "access.rs",
-        "caller.user_id == user_id\n" => "!user_id.is_empty()\n",
+        "caller.user_id == user_id &&" => "!user_id.is_empty() &&",
         by "access: ";
     lets_a_project_s_key_out_of_its_project: "access.rs",
         ".is_none_or(|bound| bound == project_id)" => ".is_none_or(|bound| bound != \"\")",

@@ -23,11 +23,17 @@ pub fn may_see(caller: &Caller, user_id: &str, project_id: Option<&str>) -> bool
     caller.user_id == user_id && (caller.project_id.is_none() || caller.project_id.as_deref() == project_id)
 }
 
-/// Whether the caller may create a key at `now`, before it is known which project was meant: an
-/// expired key makes none, and a project's key makes none that belongs to no project.
+/// Whether the caller may act at all at `now`: a key that has expired since it was verified may not.
 #[must_use]
-pub fn may_create(caller: &Caller, project: Option<&ProjectReference>, now: Time) -> bool {
-    !expiry::is_expired(caller.expires_at, now) && (caller.project_id.is_none() || project.is_some())
+pub fn may_act(caller: &Caller, now: Time) -> bool {
+    !expiry::is_expired(caller.expires_at, now)
+}
+
+/// Whether the caller may create a key, before it is known which project was meant: a project's
+/// key makes none that belongs to no project.
+#[must_use]
+pub fn may_create(caller: &Caller, project: Option<&ProjectReference>) -> bool {
+    caller.project_id.is_none() || project.is_some()
 }
 
 /// Whether the caller may create a key for a project that their user is a member of.
@@ -64,20 +70,20 @@ mod tests {
 
     #[test]
     fn a_project_s_key_creates_for_that_project_only() {
-        let now = Time::from_millis(1).unwrap();
         let reference = ProjectReference::Id("q".into());
-        assert!(may_create(&caller(None), None, now));
-        assert!(!may_create(&caller(Some("p")), None, now));
-        assert!(may_create(&caller(Some("p")), Some(&reference), now));
+        assert!(may_create(&caller(None), None));
+        assert!(!may_create(&caller(Some("p")), None));
+        assert!(may_create(&caller(Some("p")), Some(&reference)));
         assert!(may_create_for(&caller(Some("p")), "p"));
         assert!(!may_create_for(&caller(Some("p")), "q"));
         assert!(may_create_for(&caller(None), "q"));
     }
 
     #[test]
-    fn an_expired_key_creates_nothing() {
+    fn an_expired_key_does_nothing() {
         let now = Time::from_millis(1);
         let expired = Caller { expires_at: now, ..caller(None) };
-        assert!(!may_create(&expired, None, now.unwrap()));
+        assert!(!may_act(&expired, now.unwrap()));
+        assert!(may_act(&caller(None), now.unwrap()));
     }
 }

@@ -1,7 +1,9 @@
 //! When a key expires.
 
+use alloc::{vec, vec::Vec};
+
 use crate::{
-    fault::Fault,
+    fault::{self, Fault},
     time::{self, Time},
 };
 
@@ -24,21 +26,21 @@ impl ExpiresAt {
     ///
     /// # Errors
     ///
-    /// It is not a time, not later than `now`, or past a limit.
-    pub fn parse(text: Option<&str>, now: Time, limits: Limits) -> Result<Self, Fault> {
+    /// All that is wrong with it: it is not a time, not later than `now`, or past a limit.
+    pub fn parse(text: Option<&str>, now: Time, limits: Limits) -> Result<Self, Vec<Fault>> {
         let latest_by_policy = limits.longest_life.map(|life| now.plus(life));
         let Some(text) = text else {
             return Ok(Self(latest_by_policy.into_iter().chain(limits.callers_expiry).min()));
         };
-        let millis = time::parse(text)?;
-        let expiry = Time::from_millis(millis).filter(|&expiry| expiry > now).ok_or(Fault::NotInTheFuture)?;
-        if latest_by_policy.is_some_and(|latest| expiry > latest) {
-            Err(Fault::PastLongestLife)
-        } else if limits.callers_expiry.is_some_and(|latest| expiry > latest) {
-            Err(Fault::PastCallersExpiry)
-        } else {
-            Ok(Self(Some(expiry)))
-        }
+        let millis = time::parse(text).map_err(|fault| vec![fault])?;
+        let expiry =
+            Time::from_millis(millis).filter(|&expiry| expiry > now).ok_or_else(|| vec![Fault::NotInTheFuture])?;
+        let is_past = |limit: Option<Time>| limit.is_some_and(|latest| expiry > latest);
+        let faults = fault::all([
+            (is_past(latest_by_policy), Fault::PastLongestLife),
+            (is_past(limits.callers_expiry), Fault::PastCallersExpiry),
+        ]);
+        if faults.is_empty() { Ok(Self(Some(expiry))) } else { Err(faults) }
     }
 
     /// The time, if there is one.
@@ -64,7 +66,7 @@ mod tests {
         Time::from_millis(millis)
     }
 
-    fn parse(text: Option<&str>, limits: Limits) -> Result<Option<Time>, Fault> {
+    fn parse(text: Option<&str>, limits: Limits) -> Result<Option<Time>, Vec<Fault>> {
         ExpiresAt::parse(text, at(NOW).unwrap(), limits).map(ExpiresAt::time)
     }
 
@@ -72,8 +74,8 @@ mod tests {
     fn it_must_be_later_than_now() {
         let free = Limits::default();
         assert_eq!(parse(Some("2030-03-17T17:46:40.001Z"), free), Ok(at(NOW + 1)));
-        assert_eq!(parse(Some("2030-03-17T17:46:40.000999Z"), free), Err(Fault::NotInTheFuture));
-        assert_eq!(parse(Some("1969-12-31"), free), Err(Fault::NotInTheFuture));
+        assert_eq!(parse(Some("2030-03-17T17:46:40.000999Z"), free), Err(vec![Fault::NotInTheFuture]));
+        assert_eq!(parse(Some("1969-12-31"), free), Err(vec![Fault::NotInTheFuture]));
         assert_eq!(parse(None, free), Ok(None));
     }
 
@@ -81,13 +83,15 @@ mod tests {
     fn limits_hold_to_the_millisecond_and_fill_in_what_was_left_out() {
         let policy = Limits { longest_life: Some(1000), ..Limits::default() };
         assert_eq!(parse(Some("2030-03-17T17:46:41Z"), policy), Ok(at(NOW + 1000)));
-        assert_eq!(parse(Some("2030-03-17T17:46:41.001Z"), policy), Err(Fault::PastLongestLife));
+        assert_eq!(parse(Some("2030-03-17T17:46:41.001Z"), policy), Err(vec![Fault::PastLongestLife]));
         assert_eq!(parse(None, policy), Ok(at(NOW + 1000)));
 
         let both = Limits { callers_expiry: at(NOW + 500), ..policy };
         assert_eq!(parse(Some("2030-03-17T17:46:40.500Z"), both), Ok(at(NOW + 500)));
-        assert_eq!(parse(Some("2030-03-17T17:46:40.501Z"), both), Err(Fault::PastCallersExpiry));
+        assert_eq!(parse(Some("2030-03-17T17:46:40.501Z"), both), Err(vec![Fault::PastCallersExpiry]));
         assert_eq!(parse(None, both), Ok(at(NOW + 500)));
+        let past_both = Err(vec![Fault::PastLongestLife, Fault::PastCallersExpiry]);
+        assert_eq!(parse(Some("2031-01-01"), both), past_both);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What can be wrong with an argument.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 /// One way in which an argument is wrong. It never holds what was passed.
@@ -72,6 +73,11 @@ impl Fault {
             Self::PastCallersExpiry => ("past-callers-expiry", "is later than the calling key expires itself"),
         }
     }
+}
+
+/// Those faults that are there, in order.
+pub fn all<const N: usize>(faults: [(bool, Fault); N]) -> Vec<Fault> {
+    faults.into_iter().filter_map(|(is_there, fault)| is_there.then_some(fault)).collect()
 }
 
 impl fmt::Display for Fault {

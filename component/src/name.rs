@@ -2,9 +2,15 @@
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
-use crate::{fault::Fault, key, nfc};
+use crate::{
+    fault::{self, Fault},
+    key, nfc,
+};
 
 const MAX_SCALARS: usize = 100;
+/// No character is composed of more than this many, so that a text of more than this many times
+/// the limit is too long in any form, and need not be normalised to know it.
+const MOST_COMPOSED: usize = 4;
 
 /// A name: NFC (UAX #15), without outer white space, of 1 to 100 Unicode scalar values.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,17 +24,16 @@ impl KeyName {
     /// All that is wrong with it: it is empty, too long, holds a forbidden character, or holds
     /// a key.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
-        let normal = nfc::nfc(text);
+        let text = text.trim();
+        let is_hopeless = text.chars().nth(MAX_SCALARS * MOST_COMPOSED).is_some();
+        let normal = if is_hopeless { text.to_owned() } else { nfc::nfc(text) };
         let name = normal.trim();
-        let faults: Vec<_> = [
+        let faults = fault::all([
             (name.is_empty(), Fault::Empty),
             (name.chars().nth(MAX_SCALARS).is_some(), Fault::TooLong),
             (name.chars().any(is_forbidden), Fault::ForbiddenCharacter),
             (key::holds_key(name), Fault::HoldsKey),
-        ]
-        .into_iter()
-        .filter_map(|(is_wrong, fault)| is_wrong.then_some(fault))
-        .collect();
+        ]);
         if faults.is_empty() { Ok(Self(name.to_owned())) } else { Err(faults) }
     }
 
@@ -68,6 +73,12 @@ mod tests {
         assert_eq!(parse(&"e\u{301}".repeat(100)).unwrap(), "é".repeat(100));
         assert_eq!(parse(&"𝄞".repeat(101)), Err(vec![Fault::TooLong]));
         assert_eq!(parse(" \u{2028} "), Err(vec![Fault::Empty]));
+    }
+
+    #[test]
+    fn a_hundred_characters_may_come_as_four_hundred() {
+        assert_eq!(parse(&"\u{3b1}\u{313}\u{300}\u{345}".repeat(100)).unwrap(), "\u{1f82}".repeat(100));
+        assert_eq!(parse(&"\u{3b1}\u{313}\u{300}\u{345}".repeat(101)), Err(vec![Fault::TooLong]));
     }
 
     #[test]

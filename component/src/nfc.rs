@@ -184,6 +184,11 @@ mod tests {
     }
 
     #[test]
+    fn no_character_has_more_than_four_parts() {
+        assert_eq!(('\0'..=char::MAX).map(|c| decomposed(&c.to_string()).len()).max(), Some(4));
+    }
+
+    #[test]
     fn every_pair_of_characters_that_composition_is_about() {
         let bases: Vec<char> =
             "aeosAEOU\u{1100}\u{1161}\u{11a8}가각\u{915}\u{93c}\u{9c7}\u{9be}\u{1b05}\u{1b35}\u{212b}\u{344}\u{fb1d}"

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use keycell_component::fault;
 use serde::Serialize;
 
 use crate::bindings::exports::keycell::api_keys::api_keys as guest;
@@ -15,6 +16,12 @@ pub struct Fault {
     pub code: String,
     /// What is wrong, for people.
     pub message: String,
+}
+
+impl From<(&str, fault::Fault)> for Fault {
+    fn from((field, fault): (&str, fault::Fault)) -> Self {
+        Self { field: field.to_owned(), code: fault.code().to_owned(), message: fault.message().to_owned() }
+    }
 }
 
 /// The kind of thing that was not found.
@@ -78,11 +85,6 @@ impl Error {
     /// Logs the cause of an internal error under a new correlation id.
     pub(crate) fn internal(cause: &(impl fmt::Display + ?Sized)) -> Self {
         Self::Internal { correlation_id: log_cause(cause) }
-    }
-
-    pub(crate) fn invalid(field: &str, code: &str, message: &str) -> Self {
-        let [field, code, message] = [field, code, message].map(str::to_owned);
-        Self::InvalidInput { faults: vec![Fault { field, code, message }] }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     bindings::{self, exports::keycell::api_keys::api_keys as guest},
     caller::Caller,
     component::{Component, ComponentError},
-    error::Error,
+    error::{Error, Fault},
     imports::{Clock, Random, Shared},
     policy::Policy,
     sandbox::{Sandbox, State},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The longest text that is passed to the component, in bytes.
-const LONGEST_ARGUMENT: usize = 16 << 10;
+const LONGEST_ARGUMENT: usize = 64 << 10;
 
 /// The authority: a component, and the storage that it works on.
 pub struct Keycell<S: Storage> {
@@ -104,9 +104,11 @@ impl<S: Storage> Keycell<S> {
     /// Each of [`Error`].
     pub async fn create_api_key(&self, caller: &Caller, request: CreateApiKey) -> Result<CreatedApiKey, Error> {
         let CreateApiKey { name, project_reference, expires_at } = request;
-        bounded("name", &name)?;
-        bounded("project_reference", project_reference.as_deref().unwrap_or_default())?;
-        bounded("expires_at", expires_at.as_deref().unwrap_or_default())?;
+        bounded(&[
+            ("name", &name),
+            ("project_reference", project_reference.as_deref().unwrap_or_default()),
+            ("expires_at", expires_at.as_deref().unwrap_or_default()),
+        ])?;
         self.call("create_api_key", Some(caller), async |store, api_keys| {
             api_keys.call_create_api_key(store, &name, project_reference.as_deref(), expires_at.as_deref()).await
         })
@@ -119,11 +121,15 @@ impl<S: Storage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Forbidden` and `Conflict`.
     pub async fn get_api_key(&self, caller: &Caller, api_key_id: &str) -> Result<ApiKey, Error> {
-        bounded("api_key_id", api_key_id)?;
+        bounded(&[("api_key_id", api_key_id)])?;
         self.call("get_api_key", Some(caller), async |store, api_keys| {
             api_keys.call_get_api_key(store, api_key_id).await
         })
         .await
+    }
+
+    pub(crate) fn sandbox(&self) -> &Sandbox<S> {
+        &self.sandbox
     }
 
     /// One call of the component, with its answer made sense of.
@@ -146,9 +152,9 @@ impl<S: Storage> Keycell<S> {
 }
 
 /// Keeps what no argument needs out of the component's small memory.
-fn bounded(field: &str, text: &str) -> Result<(), Error> {
-    if text.len() > LONGEST_ARGUMENT {
-        return Err(Error::invalid(field, "too-long", "is longer than allowed"));
-    }
-    Ok(())
+fn bounded(arguments: &[(&str, &str)]) -> Result<(), Error> {
+    let too_long = arguments.iter().filter(|(_, text)| text.len() > LONGEST_ARGUMENT);
+    let faults: Vec<_> =
+        too_long.map(|(field, _)| Fault::from((*field, keycell_component::fault::Fault::TooLong))).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::InvalidInput { faults }) }
 }

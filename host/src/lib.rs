@@ -23,6 +23,8 @@
 #![deny(missing_docs, unsafe_code)]
 
 mod api_key;
+#[doc(hidden)]
+pub mod bench;
 mod bindings;
 mod caller;
 mod component;

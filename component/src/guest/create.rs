@@ -27,6 +27,9 @@ pub fn create_api_key(
     let caller = Caller::current()?;
     let policy = context::get_policy();
     let now = imports::now()?;
+    if !access::may_act(&caller, now) {
+        return Err(Error::Forbidden);
+    }
     let limits = Limits { longest_life: policy.longest_life, callers_expiry: caller.expires_at };
 
     let mut faults = Faults::default();
@@ -37,7 +40,7 @@ pub fn create_api_key(
         return Err(faults.into());
     };
 
-    if !access::may_create(&caller, project.as_ref(), now) {
+    if !access::may_create(&caller, project.as_ref()) {
         return Err(Error::Forbidden);
     }
     let project_id = project.map(|reference| find_project(&caller, reference)).transpose()?;
