@@ -184,22 +184,19 @@ async fn child_that_creates_until_it_is_killed() {
         return;
     };
     let keycell = Arc::new(open(Path::new(&path)));
-    let tasks: Vec<_> = (0..8)
-        .map(|n| {
-            let keycell = Arc::clone(&keycell);
-            tokio::spawn(async move {
-                let ann = Caller::user("ann").unwrap();
-                loop {
-                    let created =
-                        keycell.create_api_key(&ann, CreateApiKey::named(&format!("task {n}"))).await.unwrap();
-                    println!("acknowledged {}", created.id.to_text());
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let keycell = Arc::clone(&keycell);
+        tasks.spawn(async move {
+            let ann = Caller::user("ann").unwrap();
+            loop {
+                let request = CreateApiKey::named(&format!("task {n}"));
+                let created = keycell.create_api_key(&ann, request).await.unwrap();
+                println!("acknowledged {}", created.id.to_text());
+            }
+        });
     }
+    tasks.join_all().await;
 }
 
 #[tokio::test]

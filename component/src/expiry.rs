@@ -32,7 +32,7 @@ impl ExpiresAt {
         let Some(text) = text else {
             return Ok(Self(latest_by_policy.into_iter().chain(limits.callers_expiry).min()));
         };
-        let millis = time::parse(text).map_err(|fault| vec![fault])?;
+        let millis = time::parse(text)?;
         let expiry =
             Time::from_millis(millis).filter(|&expiry| expiry > now).ok_or_else(|| vec![Fault::NotInTheFuture])?;
         let is_past = |limit: Option<Time>| limit.is_some_and(|latest| expiry > latest);

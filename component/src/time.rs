@@ -1,10 +1,10 @@
 //! Times: RFC 3339 outside, milliseconds inside.
 
-use alloc::string::String;
+use alloc::{string::String, vec, vec::Vec};
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Timelike};
 
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 
 /// A time to the millisecond, from 1970 to the end of the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,30 +53,31 @@ impl Time {
 ///
 /// # Errors
 ///
-/// It is empty, neither of the two, without an offset, at second 60, or outside the years
-/// that RFC 3339 can write.
-pub fn parse(text: &str) -> Result<i64, Fault> {
+/// All that is wrong with it: it is empty, neither of the two, without an offset, at second 60, or
+/// outside the years that RFC 3339 can write.
+pub fn parse(text: &str) -> Result<i64, Vec<Fault>> {
     if text.is_empty() {
-        return Err(Fault::Empty);
+        return Err(vec![Fault::Empty]);
     }
+    let not_a_time = || vec![Fault::NotATime];
     let mut rest = Cursor(text.as_bytes());
-    let date = rest.date().ok_or(Fault::NotATime)?;
+    let date = rest.date().ok_or_else(not_a_time)?;
     if rest.0.is_empty() {
         return Ok(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
     }
-    let time = rest.time().ok_or(Fault::NotATime)??;
-    if rest.0.is_empty() {
-        return Err(Fault::NoOffset);
+    let (time, is_leap) = rest.time().ok_or_else(not_a_time)?;
+    let has_offset = !rest.0.is_empty();
+    let offset = if has_offset { rest.offset() } else { FixedOffset::east_opt(0) };
+    let offset = offset.filter(|_| rest.0.is_empty()).ok_or_else(not_a_time)?;
+    let faults = fault::all([(!has_offset, Fault::NoOffset), (is_leap, Fault::LeapSecond)]);
+    if !faults.is_empty() {
+        return Err(faults);
     }
-    let offset = rest.offset().filter(|_| rest.0.is_empty()).ok_or(Fault::NotATime)?;
-    let utc = date
-        .and_time(time)
+    date.and_time(time)
         .checked_sub_signed(TimeDelta::seconds(offset.local_minus_utc().into()))
-        .ok_or(Fault::NotATime)?;
-    match utc.and_utc() {
-        utc if (0..=9999).contains(&utc.year()) => Ok(utc.timestamp_millis()),
-        _ => Err(Fault::NotATime),
-    }
+        .filter(|utc| (0..=9999).contains(&utc.year()))
+        .map(|utc| utc.and_utc().timestamp_millis())
+        .ok_or_else(not_a_time)
 }
 
 fn push_digits(text: &mut String, value: u32, mut unit: u32, end: char) {
@@ -116,8 +117,8 @@ impl Cursor<'_> {
         NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, self.number(2)?)
     }
 
-    /// `T` and a time of day. The outer `None` is a wrong form, the inner error a leap second.
-    fn time(&mut self) -> Option<Result<NaiveTime, Fault>> {
+    /// `T` and a time of day, and whether it is at second 60, for which 59 stands then.
+    fn time(&mut self) -> Option<(NaiveTime, bool)> {
         self.one_of(b"Tt")?;
         let hour = self.number(2)?;
         self.one_of(b":")?;
@@ -128,10 +129,9 @@ impl Cursor<'_> {
             Some(_) => self.milliseconds()?,
             None => 0,
         };
-        if second == 60 {
-            return NaiveTime::from_hms_opt(hour, minute, 59).map(|_| Err(Fault::LeapSecond));
-        }
-        NaiveTime::from_hms_milli_opt(hour, minute, second, milli).map(Ok)
+        let is_leap = second == 60;
+        let time = NaiveTime::from_hms_milli_opt(hour, minute, if is_leap { 59 } else { second }, milli)?;
+        Some((time, is_leap))
     }
 
     /// One fraction digit or more, of which three count.
@@ -161,7 +161,7 @@ impl Cursor<'_> {
 mod tests {
     use super::*;
 
-    fn utc(text: &str) -> Result<String, Fault> {
+    fn utc(text: &str) -> Result<String, Vec<Fault>> {
         parse(text).map(|millis| Time::from_millis(millis).unwrap().to_text())
     }
 
@@ -185,8 +185,13 @@ mod tests {
             ("2030-01-01T00:00:00+23:59", "2029-12-31T00:01:00.000Z"),
             ("2032-02-28T23:30:00-01:00", "2032-02-29T00:30:00.000Z"),
         ] {
-            assert_eq!(utc(text).as_deref(), Ok(expected), "{text}");
+            assert_eq!(utc(text), Ok(expected.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn two_faults_are_both_told() {
+        assert_eq!(parse("2030-06-30T23:59:60"), Err(vec![Fault::NoOffset, Fault::LeapSecond]));
     }
 
     #[test]
@@ -210,7 +215,7 @@ mod tests {
             ("9999-12-31T23:59:59-00:01", Fault::NotATime),
             ("tomorrow", Fault::NotATime),
         ] {
-            assert_eq!(parse(text), Err(fault), "{text}");
+            assert_eq!(parse(text), Err(vec![fault]), "{text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::LazyLock, thread, time::Duration};
 
 use tokio::sync::Semaphore;
-use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{component::ComponentError, engine_config};
 
@@ -49,7 +49,8 @@ impl Pool {
             .max_memory_size(MOST_MEMORY)
             .linear_memory_keep_resident(KEPT)
             .table_keep_resident(KEPT)
-            .async_stack_keep_resident(KEPT);
+            .async_stack_keep_resident(KEPT)
+            .pagemap_scan(Enabled::Auto);
         let mut config = engine_config::config();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
         let engine = Engine::new(&config)?;

@@ -2,8 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod setup;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -34,7 +37,17 @@ enum Task {
     Component,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let cli = Cli::parse();
     let shell = Shell::new()?;
     shell.change_dir(setup::root()?);
@@ -43,7 +56,7 @@ fn main() -> Result<()> {
         Task::Demo => demo::run(&shell),
         Task::Test => test(&shell),
         Task::Lint => lint(&shell),
-        Task::Bench { args } => Ok(cmd!(shell, "cargo bench --package keycell --bench calls -- {args...}").run()?),
+        Task::Bench { args } => bench::run(&shell, &args),
         Task::Component => component(&shell),
     }
 }

@@ -150,7 +150,7 @@ fn validate(what: &str, schema: &str, instance: &Value) -> Result<(), String> {
 }
 
 fn millis(text: &str) -> Result<i64, String> {
-    time::parse(text).map_err(|fault| format!("the case has a wrong time: {fault}"))
+    time::parse(text).map_err(|_| format!("the case has a wrong time: {text}"))
 }
 
 fn policy(set_up: &PolicySetUp) -> Result<Policy, String> {

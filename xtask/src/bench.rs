@@ -1,0 +1,66 @@
+//! Runs the benchmarks, and sets their medians side by side.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use xshell::{Shell, cmd};
+
+use crate::setup::say;
+
+/// What is compared: a name, the measured, what it is measured against, and what is aimed at.
+const RATIOS: &[(&str, &str, &str, &str)] = &[
+    ("read, reused instance / native", "get 1 thread/reused instance", "get 1 thread/native", ""),
+    ("read, fresh instance / native", "get 1 thread/fresh instance", "get 1 thread/native", "at most 2.5"),
+    ("read, fresh instance / native, 2 threads", "get 2 thread/fresh instance", "get 2 thread/native", ""),
+    ("durable create, reused instance / native", "create/reused instance", "create/native", ""),
+    ("durable create, fresh instance / native", "create/fresh instance", "create/native", "at most 1.15"),
+    (
+        "durable creates, 1 at a time / 8 at once",
+        "create/fresh instance",
+        "create/fresh instance, 8 at once",
+        "at least 3",
+    ),
+];
+
+pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
+    say("Building and running the benchmarks: the first build takes some fifteen minutes on two cores");
+    cmd!(shell, "cargo bench --package keycell --bench calls -- {args...}").run()?;
+    let medians = medians(&shell.current_dir().join("target/criterion"))?;
+
+    println!("\n| call | median |\n| --- | ---: |");
+    for (name, nanoseconds) in &medians {
+        println!("| {name} | {:.1} µs |", nanoseconds / 1000.0);
+    }
+    println!("\n| ratio | measured | aim |\n| --- | ---: | --- |");
+    for (name, measured, against, aim) in RATIOS {
+        if let (Some(measured), Some(against)) = (medians.get(*measured), medians.get(*against)) {
+            println!("| {name} | {:.2} | {aim} |", measured / against);
+        }
+    }
+    if let (Some(get), Some(open)) = (medians.get("process/keycell get"), medians.get("process/open the database")) {
+        println!("| process: `keycell get` less opening the database | {:.1} ms | at most 30 ms |", (get - open) / 1e6);
+    }
+    Ok(())
+}
+
+/// The median of each benchmark in nanoseconds, as criterion has written them down.
+fn medians(dir: &Path) -> Result<BTreeMap<String, f64>> {
+    let mut medians = BTreeMap::new();
+    for group in fs::read_dir(dir)? {
+        let group = group?.path();
+        for bench in fs::read_dir(&group).into_iter().flatten() {
+            let new = bench?.path().join("new");
+            if let (Ok(about), Ok(estimates)) = (json(&new.join("benchmark.json")), json(&new.join("estimates.json"))) {
+                let name = about.get("full_id").and_then(Value::as_str).context("a benchmark has a name")?;
+                let median = estimates.pointer("/median/point_estimate").and_then(Value::as_f64);
+                medians.insert(name.to_owned(), median.context("a benchmark has a median")?);
+            }
+        }
+    }
+    Ok(medians)
+}
+
+fn json(path: &Path) -> Result<Value> {
+    Ok(serde_json::from_str(&fs::read_to_string(path)?)?)
+}
