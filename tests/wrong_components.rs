@@ -48,7 +48,7 @@ caught! {
         ".filter(|&expiry| expiry > now)" => ".filter(|_| true)",
         by "expiry: ";
     ignores_the_longest_life: "expiry.rs",
-        "if latest_by_policy.is_some_and(|latest| expiry > latest)" => "if false",
+        "(is_past(latest_by_policy)," => "(false,",
         by "expiry: ";
     tells_a_stranger_s_key_from_a_missing_one: "guest/get.rs",
         ".ok_or(Error::NotFound(Subject::ApiKey))?" =>
@@ -64,7 +64,7 @@ caught! {
         "if held.contains(&scope)" => "if held.len() < 1000",
         by "scopes: ";
     stores_names_as_they_come: "name.rs",
-        "let normal = nfc::nfc(text);" => "let normal = String::from(text);",
+        "{ nfc::nfc(text) }" => "{ String::from(text) }",
         by "name: ";
     tells_the_first_fault_alone: "guest.rs",
         "InvalidInput(faults.0)" => "InvalidInput(faults.0.into_iter().take(1).collect())",
