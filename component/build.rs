@@ -10,23 +10,32 @@ const LONGEST_RUN: u32 = 8;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    let (pairs, singles) = decompositions();
+    let (runs, targets) = single_runs(&singles);
     let mut out = String::new();
-    table(&mut out, "DECOMPOSITIONS", "Decomposition", &decompositions());
+    table(&mut out, "PAIRS", "Pair", &pairs);
+    table(&mut out, "SINGLE_RUNS", "SingleRun", &runs);
+    table(&mut out, "SINGLES", "u32", &targets);
     table(&mut out, "CLASSES", "ClassRun", &classes());
     let dir = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     fs::write(Path::new(&dir).join("nfc_tables.rs"), out).expect("OUT_DIR can be written");
 }
 
-fn table(out: &mut String, name: &str, entry: &str, packed: &[u64]) {
-    write!(out, "static {name}: [{entry}; {}] = [", packed.len()).expect("a String takes all");
-    for bits in packed {
-        write!(out, "{entry}({bits}),").expect("a String takes all");
+fn table(out: &mut String, name: &str, entry: &str, entries: &[impl std::fmt::Display]) {
+    write!(out, "static {name}: [{entry}; {}] = [", entries.len()).expect("a String takes all");
+    for bits in entries {
+        match entry {
+            "u32" => write!(out, "{bits},"),
+            _ => write!(out, "{entry}({bits}),"),
+        }
+        .expect("a String takes all");
     }
     out.push_str("];\n");
 }
 
-/// By character: the two that it is made of, each of which may be made of two again.
-fn decompositions() -> Vec<u64> {
+/// The characters that are made of two, packed with both, and those that stand for one other, with
+/// that. Each part may be made of parts again.
+fn decompositions() -> (Vec<u64>, Vec<(u32, u32)>) {
     let full: Vec<(char, Vec<char>)> = ('\0'..=char::MAX)
         .filter(|c| !HANGUL_SYLLABLES.contains(c))
         .map(|c| {
@@ -37,22 +46,34 @@ fn decompositions() -> Vec<u64> {
         .filter(|(c, parts)| parts != &[*c])
         .collect();
     let by_parts: HashMap<&[char], char> = full.iter().map(|(c, parts)| (parts.as_slice(), *c)).collect();
-    full.iter()
-        .map(|(c, parts)| {
-            let (first, second) = match parts.as_slice() {
-                [only] => (*only, '\0'),
-                [first, second] => (*first, *second),
-                [firsts @ .., last] => {
-                    // Several characters may have these parts; NFC has the composed one.
-                    let composed = firsts.iter().copied().map(Some).reduce(|whole, part| compose(whole?, part?));
-                    (composed.flatten().unwrap_or_else(|| by_parts[firsts]), *last)
-                }
-                [] => unreachable!("no character decomposes into nothing"),
-            };
-            let is_composed = u64::from(compose(first, second) == Some(*c));
-            u64::from(*c) << 43 | u64::from(first) << 22 | u64::from(second) << 1 | is_composed
-        })
-        .collect()
+    let (mut pairs, mut singles) = (Vec::new(), Vec::new());
+    for (c, parts) in &full {
+        let (first, second) = match parts.as_slice() {
+            [only] => {
+                singles.push((u32::from(*c), u32::from(*only)));
+                continue;
+            }
+            [first, second] => (*first, *second),
+            [firsts @ .., last] => {
+                // Several characters may have these parts; NFC has the composed one.
+                let composed = firsts.iter().copied().map(Some).reduce(|whole, part| compose(whole?, part?));
+                (composed.flatten().unwrap_or_else(|| by_parts[firsts]), *last)
+            }
+            [] => unreachable!("no character decomposes into nothing"),
+        };
+        let is_composed = u64::from(compose(first, second) == Some(*c));
+        pairs.push(u64::from(*c) << 43 | u64::from(first) << 22 | u64::from(second) << 1 | is_composed);
+    }
+    (pairs, singles)
+}
+
+/// Runs of characters that follow each other, packed with where the first one's target stands.
+fn single_runs(singles: &[(u32, u32)]) -> (Vec<u64>, Vec<u32>) {
+    let is_first = |index: usize| index == 0 || singles[index - 1].0 + 1 != singles[index].0;
+    let starts = (0..singles.len()).filter(|&index| is_first(index));
+    let runs = starts.map(|index| u64::from(singles[index].0) << 11 | index as u64).collect();
+    assert!(singles.len() < 1 << 11, "an index has 11 bits");
+    (runs, singles.iter().map(|&(_, target)| target).collect())
 }
 
 /// Runs of characters of the same combining class other than 0.

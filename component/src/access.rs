@@ -36,10 +36,19 @@ pub fn may_create(caller: &Caller, project: Option<&ProjectReference>) -> bool {
     caller.project_id.is_none() || project.is_some()
 }
 
-/// Whether the caller may create a key for a project that their user is a member of.
+/// Whether the caller may act for a project that their user is a member of.
 #[must_use]
-pub fn may_create_for(caller: &Caller, project_id: &str) -> bool {
+pub fn may_act_for(caller: &Caller, project_id: &str) -> bool {
     caller.project_id.as_deref().is_none_or(|bound| bound == project_id)
+}
+
+/// Whether the caller may be handed a new key with these scopes and this expiry: a key that is made
+/// by a key never gains.
+#[must_use]
+pub fn may_hold(caller: &Caller, scopes: &[String], expires_at: Option<Time>) -> bool {
+    let lives_no_longer =
+        caller.expires_at.is_none_or(|limit| expires_at.is_some_and(|expires_at| expires_at <= limit));
+    lives_no_longer && scopes.iter().all(|scope| caller.scopes.contains(scope))
 }
 
 #[cfg(test)]
@@ -74,9 +83,9 @@ mod tests {
         assert!(may_create(&caller(None), None));
         assert!(!may_create(&caller(Some("p")), None));
         assert!(may_create(&caller(Some("p")), Some(&reference)));
-        assert!(may_create_for(&caller(Some("p")), "p"));
-        assert!(!may_create_for(&caller(Some("p")), "q"));
-        assert!(may_create_for(&caller(None), "q"));
+        assert!(may_act_for(&caller(Some("p")), "p"));
+        assert!(!may_act_for(&caller(Some("p")), "q"));
+        assert!(may_act_for(&caller(None), "q"));
     }
 
     #[test]
@@ -85,5 +94,17 @@ mod tests {
         let expired = Caller { expires_at: now, ..caller(None) };
         assert!(!may_act(&expired, now.unwrap()));
         assert!(may_act(&caller(None), now.unwrap()));
+    }
+
+    #[test]
+    fn a_key_that_is_made_by_a_key_never_gains() {
+        let [early, late] = [1, 2].map(Time::from_millis);
+        let scopes = |texts: &[&str]| texts.iter().map(|&text| text.into()).collect::<Vec<String>>();
+        let key = Caller { expires_at: early, scopes: scopes(&["a", "b"]), ..caller(None) };
+        assert!(may_hold(&key, &scopes(&["b"]), early));
+        assert!(!may_hold(&key, &scopes(&["b", "c"]), early));
+        assert!(!may_hold(&key, &scopes(&["b"]), late));
+        assert!(!may_hold(&key, &scopes(&["b"]), None));
+        assert!(may_hold(&Caller { expires_at: None, ..key }, &scopes(&["b"]), None));
     }
 }

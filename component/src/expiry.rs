@@ -50,6 +50,23 @@ impl ExpiresAt {
     }
 }
 
+/// Whether a key that expires at `current` may be given the expiry `wanted`: only an earlier one.
+///
+/// # Errors
+///
+/// It is not earlier.
+pub fn earlier(wanted: Time, current: Option<Time>) -> Result<Time, Fault> {
+    if current.is_some_and(|current| wanted >= current) { Err(Fault::NotEarlier) } else { Ok(wanted) }
+}
+
+/// When a key that is rotated at `now` expires: after the grace period, and never later than it
+/// did anyway.
+#[must_use]
+pub fn after_rotation(expires_at: Option<Time>, now: Time, grace_seconds: u32) -> Time {
+    let end_of_grace = now.plus(i64::from(grace_seconds) * 1000);
+    expires_at.map_or(end_of_grace, |expires_at| expires_at.min(end_of_grace))
+}
+
 /// Whether a key with this expiry is expired at `now`: from that very millisecond on.
 #[must_use]
 pub fn is_expired(expires_at: Option<Time>, now: Time) -> bool {
@@ -92,6 +109,23 @@ mod tests {
         assert_eq!(parse(None, both), Ok(at(NOW + 500)));
         let past_both = Err(vec![Fault::PastLongestLife, Fault::PastCallersExpiry]);
         assert_eq!(parse(Some("2031-01-01"), both), past_both);
+    }
+
+    #[test]
+    fn an_expiry_is_only_moved_forward() {
+        let now = at(NOW).unwrap();
+        assert_eq!(earlier(now, at(NOW + 1)), Ok(now));
+        assert_eq!(earlier(now, None), Ok(now));
+        assert_eq!(earlier(now, at(NOW)), Err(Fault::NotEarlier));
+    }
+
+    #[test]
+    fn grace_never_prolongs_a_life() {
+        let now = at(NOW).unwrap();
+        assert_eq!(after_rotation(None, now, 0), now);
+        assert_eq!(Some(after_rotation(at(NOW + 5000), now, 4)), at(NOW + 4000));
+        assert_eq!(Some(after_rotation(at(NOW + 5000), now, 6)), at(NOW + 5000));
+        assert_eq!(after_rotation(None, Time::LAST, u32::MAX), Time::LAST);
     }
 
     #[test]

@@ -32,6 +32,14 @@ pub enum Fault {
     PastLongestLife,
     /// Later than the key that makes this one lives itself.
     PastCallersExpiry,
+    /// Not earlier than the key expires anyway.
+    NotEarlier,
+    /// Not a status that keys are listed by.
+    NotAStatus,
+    /// Less or more than may be asked for.
+    OutOfRange,
+    /// Not a scope.
+    NotAScope,
 }
 
 impl Fault {
@@ -70,6 +78,10 @@ impl Fault {
             Self::LeapSecond => ("leap-second", "must not name second 60"),
             Self::NotInTheFuture => ("not-in-the-future", "must be later than now"),
             Self::PastLongestLife => ("past-longest-life", "is later than the policy's longest life allows"),
+            Self::NotEarlier => ("not-earlier", "must be earlier than the key expires now"),
+            Self::NotAStatus => ("not-a-status", "must be active, expired, revoked or all"),
+            Self::OutOfRange => ("out-of-range", "must be from 1 to 100"),
+            Self::NotAScope => ("not-a-scope", "must be 1 to 64 printable ASCII characters without space, \" and \\"),
             Self::PastCallersExpiry => ("past-callers-expiry", "is later than the calling key expires itself"),
         }
     }

@@ -2,9 +2,16 @@
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
+mod allocator;
+mod change;
 mod create;
 mod get;
 mod imports;
+mod list;
+mod revoke;
+mod rotate;
+mod update;
+mod verify;
 
 #[allow(missing_docs, unsafe_code, reason = "generated")]
 mod bindings {
@@ -17,13 +24,15 @@ mod bindings {
     export!(Guest);
 }
 
-use bindings::exports::keycell::api_keys::api_keys::{self, ApiKey, CreatedApiKey, Error};
+use bindings::exports::keycell::api_keys::api_keys::{
+    self, ApiKey, ApiKeyPage, CreatedApiKey, Error, KeyStatus, ListedApiKey, Subject, Verification,
+};
 use bindings::keycell::api_keys::{context, storage};
 
-use crate::{access, fault, key, time::Time};
+use crate::{access, fault, id::ApiKeyId, key, project::ProjectReference, status::Status, time::Time};
 
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: allocator::Bump = allocator::Bump::new();
 
 /// There is nowhere to tell why: the host sees a trap.
 #[panic_handler]
@@ -45,6 +54,35 @@ impl api_keys::Guest for Guest {
     fn get_api_key(api_key_id: String) -> Result<ApiKey, Error> {
         get::get_api_key(&api_key_id)
     }
+
+    fn verify_api_key(key: String, scopes: Vec<String>) -> Result<Verification, Error> {
+        verify::verify_api_key(&key, &scopes)
+    }
+
+    fn list_api_keys(
+        status: Option<String>,
+        project_reference: Option<String>,
+        limit: Option<u32>,
+        cursor: Option<String>,
+    ) -> Result<ApiKeyPage, Error> {
+        list::list_api_keys(status.as_deref(), project_reference.as_deref(), limit, cursor.as_deref())
+    }
+
+    fn revoke_api_key(api_key_id: String, reason: Option<String>) -> Result<ListedApiKey, Error> {
+        revoke::revoke_api_key(&api_key_id, reason.as_deref())
+    }
+
+    fn rotate_api_key(api_key_id: String, grace_seconds: Option<u32>) -> Result<CreatedApiKey, Error> {
+        rotate::rotate_api_key(&api_key_id, grace_seconds.unwrap_or(0))
+    }
+
+    fn update_api_key(
+        api_key_id: String,
+        name: Option<String>,
+        expires_at: Option<String>,
+    ) -> Result<ListedApiKey, Error> {
+        update::update_api_key(&api_key_id, name.as_deref(), expires_at.as_deref())
+    }
 }
 
 /// Faults by the argument that has them, gathered until all arguments are read.
@@ -54,15 +92,18 @@ struct Faults(Vec<api_keys::Fault>);
 impl Faults {
     /// The value, or nothing but a note of what is wrong with `field`.
     fn take<T, E: IntoIterator<Item = fault::Fault>>(&mut self, field: &str, parsed: Result<T, E>) -> Option<T> {
-        parsed
-            .map_err(|faults| {
-                self.0.extend(faults.into_iter().map(|fault| api_keys::Fault {
-                    field: field.to_owned(),
-                    code: fault.code().to_owned(),
-                    message: fault.message().to_owned(),
-                }));
-            })
-            .ok()
+        match parsed {
+            Ok(value) => Some(value),
+            Err(faults) => {
+                faults.into_iter().for_each(|fault| self.note(field, fault));
+                None
+            }
+        }
+    }
+
+    fn note(&mut self, field: &str, fault: fault::Fault) {
+        let [field, code, message] = [field, fault.code(), fault.message()].map(str::to_owned);
+        self.0.push(api_keys::Fault { field, code, message });
     }
 }
 
@@ -102,16 +143,24 @@ fn stored_time(millis: i64) -> Result<Time, Error> {
     Time::from_millis(millis).ok_or_else(|| context::InternalCause::StorageRecord.into())
 }
 
+/// A time as it is told.
+fn told_time(millis: i64) -> Result<String, Error> {
+    stored_time(millis).map(Time::to_text)
+}
+
+fn told_optional_time(millis: Option<i64>) -> Result<Option<String>, Error> {
+    millis.map(told_time).transpose()
+}
+
 impl TryFrom<storage::KeyRecord> for ApiKey {
     type Error = Error;
 
     fn try_from(record: storage::KeyRecord) -> Result<Self, Error> {
-        let text = |millis| stored_time(millis).map(Time::to_text);
         Ok(Self {
-            last_used_at: record.last_used_at.map(text).transpose()?,
-            expires_at: record.expires_at.map(text).transpose()?,
-            created_at: text(record.created_at)?,
-            updated_at: text(record.updated_at)?,
+            last_used_at: told_optional_time(record.last_used_at)?,
+            expires_at: told_optional_time(record.expires_at)?,
+            created_at: told_time(record.created_at)?,
+            updated_at: told_time(record.updated_at)?,
             key_prefix: key::key_prefix(&record.prefix, &record.lookup),
             id: record.id,
             project_id: record.project_id,
@@ -120,6 +169,72 @@ impl TryFrom<storage::KeyRecord> for ApiKey {
             scopes: record.scopes,
         })
     }
+}
+
+impl storage::KeyRecord {
+    fn status(&self, now: Time) -> Result<Status, Error> {
+        let expires_at = self.expires_at.map(stored_time).transpose()?;
+        Ok(Status::of(self.revoked_at.is_some(), expires_at, now))
+    }
+
+    /// The key as a list shows it at `now`.
+    fn listed(self, now: Time) -> Result<ListedApiKey, Error> {
+        let status = match self.status(now)? {
+            Status::Active => KeyStatus::Active,
+            Status::Expired => KeyStatus::Expired,
+            Status::Revoked => KeyStatus::Revoked,
+        };
+        let (revoked_at, revocation_reason) = (told_optional_time(self.revoked_at)?, self.revocation_reason.clone());
+        let (rotated_from, rotated_to) = (self.rotated_from.clone(), self.rotated_to.clone());
+        let ApiKey {
+            id,
+            project_id,
+            user_id,
+            name,
+            key_prefix,
+            last_used_at,
+            expires_at,
+            created_at,
+            updated_at,
+            scopes,
+        } = self.try_into()?;
+        Ok(ListedApiKey {
+            id,
+            project_id,
+            user_id,
+            name,
+            key_prefix,
+            status,
+            last_used_at,
+            expires_at,
+            created_at,
+            updated_at,
+            revoked_at,
+            revocation_reason,
+            rotated_from,
+            rotated_to,
+            scopes,
+        })
+    }
+}
+
+/// The key of this id, if the caller may see it. The path is the same for a key that is missing
+/// and for one that is not the caller's.
+fn find_key(caller: &access::Caller, id: ApiKeyId) -> Result<storage::KeyRecord, Error> {
+    storage::find_key(&id.to_text())?
+        .filter(|record| access::may_see(caller, &record.user_id, record.project_id.as_deref()))
+        .ok_or(Error::NotFound(Subject::ApiKey))
+}
+
+/// The id of the project that the caller means, if they may act for it.
+fn find_project(caller: &access::Caller, reference: ProjectReference) -> Result<String, Error> {
+    let reference = match reference {
+        ProjectReference::Id(id) => storage::ProjectReference::Id(id),
+        ProjectReference::Slug(slug) => storage::ProjectReference::Slug(slug.into_text()),
+    };
+    storage::find_project(&reference, &caller.user_id)?
+        .filter(|project_id| access::may_act_for(caller, project_id))
+        .ok_or(Error::NotFound(Subject::Project))
 }
 
 impl access::Caller {
@@ -132,5 +247,11 @@ impl access::Caller {
             expires_at: caller.expires_at.map(stored_time).transpose()?,
             scopes: caller.scopes,
         })
+    }
+
+    /// Who is calling, if they may act at this time.
+    fn acting(now: Time) -> Result<Self, Error> {
+        Self::current()
+            .and_then(|caller| if access::may_act(&caller, now) { Ok(caller) } else { Err(Error::Forbidden) })
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::{borrow::ToOwned, string::String};
 
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Hyphenated};
 
 use crate::{fault::Fault, key};
 
@@ -41,7 +41,19 @@ impl ApiKeyId {
 
 /// Reads a hyphenated UUID, and no other spelling of one.
 pub(crate) fn parse_uuid(text: &str) -> Option<Uuid> {
-    (text.len() == uuid::fmt::Hyphenated::LENGTH).then(|| Uuid::try_parse_ascii(text.as_bytes()).ok()).flatten()
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+    if text.len() != Hyphenated::LENGTH {
+        return None;
+    }
+    text.char_indices()
+        .try_fold(0_u128, |value, (at, c)| {
+            if HYPHENS.contains(&at) {
+                (c == '-').then_some(value)
+            } else {
+                Some(value << 4 | u128::from(c.to_digit(16)?))
+            }
+        })
+        .map(Uuid::from_u128)
 }
 
 /// A UUID in lowercase with hyphens.

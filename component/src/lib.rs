@@ -20,6 +20,7 @@ pub mod name;
 pub mod nfc;
 pub mod project;
 pub mod scopes;
+pub mod status;
 pub mod time;
 
 #[cfg(target_arch = "wasm32")]

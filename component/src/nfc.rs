@@ -7,11 +7,11 @@ use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 include!(concat!(env!("OUT_DIR"), "/nfc_tables.rs"));
 
-/// From the highest bit: 21 of a character, 21 of each of the two that it is made of (the second
-/// is 0 where there is one only), and whether composition makes it of the two again.
-struct Decomposition(u64);
+/// From the highest bit: 21 of a character, 21 of each of the two that it is made of, and whether
+/// composition makes it of the two again.
+struct Pair(u64);
 
-impl Decomposition {
+impl Pair {
     const CHAR: u64 = 0x1F_FFFF;
 
     fn whole(&self) -> u64 {
@@ -19,12 +19,26 @@ impl Decomposition {
     }
 
     fn parts(&self) -> [Option<char>; 2] {
-        [self.0 >> 22, self.0 >> 1].map(|bits| as_char(bits & Self::CHAR).filter(|&c| c != '\0'))
+        [self.0 >> 22, self.0 >> 1].map(|bits| as_char(bits & Self::CHAR))
     }
 
     fn composes(&self, first: char, second: char) -> bool {
         let both = u64::from(first) << 22 | u64::from(second) << 1 | 1;
         self.0 & !(Self::CHAR << 43) == both
+    }
+}
+
+/// From the highest bit: 21 of the first of characters that follow each other and stand for one
+/// other each, 11 of where in `SINGLES` that of the first is.
+struct SingleRun(u32);
+
+impl SingleRun {
+    fn start(&self) -> u32 {
+        self.0 >> 11
+    }
+
+    fn index(&self) -> usize {
+        (self.0 & 0x7FF) as usize
     }
 }
 
@@ -61,19 +75,29 @@ fn decomposed(text: &str) -> Vec<char> {
 
 /// Adds the full canonical decomposition of `c`.
 fn decompose(c: char, chars: &mut Vec<char>) {
-    let parts = hangul::decompose(c).or_else(|| {
-        let at = DECOMPOSITIONS.binary_search_by_key(&c.into(), Decomposition::whole).ok()?;
-        DECOMPOSITIONS.get(at).map(Decomposition::parts)
-    });
+    let parts = hangul::decompose(c).or_else(|| pair(c)).or_else(|| Some([Some(single(c)?), None]));
     match parts {
         Some(parts) => parts.into_iter().flatten().for_each(|part| decompose(part, chars)),
         None => push_in_order(chars, c),
     }
 }
 
+fn pair(c: char) -> Option<[Option<char>; 2]> {
+    let at = PAIRS.binary_search_by_key(&c.into(), Pair::whole).ok()?;
+    PAIRS.get(at).map(Pair::parts)
+}
+
+fn single(c: char) -> Option<char> {
+    let after = SINGLE_RUNS.partition_point(|run| run.start() <= c.into());
+    let run = SINGLE_RUNS.get(after.checked_sub(1)?)?;
+    let at = run.index() + (u32::from(c) - run.start()) as usize;
+    let end = SINGLE_RUNS.get(after).map_or(SINGLES.len(), SingleRun::index);
+    SINGLES.get(at).copied().filter(|_| at < end).and_then(char::from_u32)
+}
+
 fn compose(first: char, second: char) -> Option<char> {
     hangul::compose(first, second).or_else(|| {
-        let entry = DECOMPOSITIONS.iter().find(|entry| entry.composes(first, second))?;
+        let entry = PAIRS.iter().find(|entry| entry.composes(first, second))?;
         as_char(entry.whole())
     })
 }

@@ -2,6 +2,8 @@
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
+use crate::fault::Fault;
+
 const MAX_LEN: usize = 64;
 
 /// A scope: 1 to 64 characters of RFC 6749's `scope-token`, printable ASCII without space, `"`
@@ -40,6 +42,27 @@ pub fn granted(defaults: Vec<Scope>, held: &[String]) -> Vec<String> {
     scopes
 }
 
+/// Reads the scopes that a call needs.
+///
+/// # Errors
+///
+/// One of them is no scope.
+pub fn parse_all(texts: &[String]) -> Result<Vec<Scope>, Fault> {
+    texts.iter().map(|text| Scope::parse(text).ok_or(Fault::NotAScope)).collect()
+}
+
+/// Those of the needed scopes that are not held, each once.
+#[must_use]
+pub fn missing(needed: &[Scope], held: &[String]) -> Vec<String> {
+    let mut missing = Vec::new();
+    for Scope(scope) in needed {
+        if !held.contains(scope) && !missing.contains(scope) {
+            missing.push(scope.clone());
+        }
+    }
+    missing
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +81,14 @@ mod tests {
         assert!(granted_of(&["a"], &[]).is_empty());
         assert!(granted_of(&[], &["a"]).is_empty());
         assert!(granted_of(&["a"], &["A", "a "]).is_empty());
+    }
+
+    #[test]
+    fn what_is_needed_and_not_held_is_missing() {
+        let needed = parse_all(&strings(&["b", "a", "b", "c"])).unwrap();
+        assert_eq!(missing(&needed, &strings(&["a"])), strings(&["b", "c"]));
+        assert!(missing(&[], &[]).is_empty());
+        assert_eq!(parse_all(&strings(&["a", ""])), Err(Fault::NotAScope));
     }
 
     #[test]

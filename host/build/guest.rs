@@ -52,7 +52,7 @@ pub fn build(root: &Path, target_dir: &Path) -> Result<Vec<u8>, GuestError> {
     let module = fs::read(target_dir.join(TARGET).join("guest/keycell_component.wasm"))?;
     let wrap = |error| GuestError::Wrap(format!("{error:#}"));
     let mut encoder = wit_component::ComponentEncoder::default();
-    encoder.validate(true).module(&module).map_err(wrap)?.encode().map_err(wrap)
+    encoder.validate(true).debug_names(false).module(&module).map_err(wrap)?.encode().map_err(wrap)
 }
 
 /// Paths in panic messages as they would be on any machine: the component tells nothing of the one

@@ -2,10 +2,10 @@
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
-use super::api_keys::{CreatedApiKey, Error, Subject};
+use super::api_keys::{CreatedApiKey, Error};
 use super::context::{self, InternalCause};
 use super::storage::{self, KeyRecord};
-use super::{Faults, imports};
+use super::{Faults, find_project, imports, told_optional_time, told_time};
 use crate::access::{self, Caller};
 use crate::expiry::{ExpiresAt, Limits};
 use crate::id::ApiKeyId;
@@ -24,12 +24,9 @@ pub fn create_api_key(
     project_reference: Option<&str>,
     expires_at: Option<&str>,
 ) -> Result<CreatedApiKey, Error> {
-    let caller = Caller::current()?;
-    let policy = context::get_policy();
     let now = imports::now()?;
-    if !access::may_act(&caller, now) {
-        return Err(Error::Forbidden);
-    }
+    let caller = Caller::acting(now)?;
+    let policy = context::get_policy();
     let limits = Limits { longest_life: policy.longest_life, callers_expiry: caller.expires_at };
 
     let mut faults = Faults::default();
@@ -49,7 +46,7 @@ pub fn create_api_key(
     let defaults: Option<_> = policy.default_scopes.iter().map(|scope| Scope::parse(scope)).collect();
     let mut record = KeyRecord {
         id: String::new(),
-        prefix: prefix.as_str().to_owned(),
+        prefix: String::new(),
         lookup: String::new(),
         hash: Vec::new(),
         user_id: caller.user_id,
@@ -67,38 +64,13 @@ pub fn create_api_key(
         revision: 0,
     };
     let key = insert(&mut record, &prefix, now)?;
-    Ok(CreatedApiKey {
-        key_prefix: key::key_prefix(&record.prefix, &record.lookup),
-        id: record.id,
-        project_id: record.project_id,
-        user_id: record.user_id,
-        name: record.name,
-        key: key.into_text(),
-        expires_at: expires_at.time().map(Time::to_text),
-        created_at: now.to_text(),
-        scopes: record.scopes,
-    })
-}
-
-/// The project that the caller means, if they may create keys for it.
-fn find_project(caller: &Caller, reference: ProjectReference) -> Result<String, Error> {
-    let reference = match reference {
-        ProjectReference::Id(id) => storage::ProjectReference::Id(id),
-        ProjectReference::Slug(slug) => storage::ProjectReference::Slug(slug.into_text()),
-    };
-    storage::find_project(&reference, &caller.user_id)?
-        .filter(|project_id| access::may_create_for(caller, project_id))
-        .ok_or(Error::NotFound(Subject::Project))
+    told(record, key)
 }
 
 /// Stores the record with a key that is new, and gives that key.
 fn insert(record: &mut KeyRecord, prefix: &Prefix, now: Time) -> Result<Key, Error> {
     for _ in 0..ATTEMPTS {
-        let id = ApiKeyId::mint(now.millis().unsigned_abs(), &mut imports::fill_random);
-        let key = Key::mint(prefix, &mut imports::fill_random);
-        record.id = id.to_text();
-        record.lookup = key.lookup().to_owned();
-        record.hash = key.hash().as_bytes().to_vec();
+        let key = mint(record, prefix, now);
         match storage::insert_key(record) {
             Ok(()) => return Ok(key),
             Err(storage::Error::Conflict) => {}
@@ -106,4 +78,30 @@ fn insert(record: &mut KeyRecord, prefix: &Prefix, now: Time) -> Result<Key, Err
         }
     }
     Err(Error::Conflict)
+}
+
+/// Makes a key, and makes the record its own.
+pub fn mint(record: &mut KeyRecord, prefix: &Prefix, now: Time) -> Key {
+    let id = ApiKeyId::mint(now.millis().unsigned_abs(), &mut imports::fill_random);
+    let key = Key::mint(prefix, &mut imports::fill_random);
+    record.id = id.to_text();
+    record.prefix = prefix.as_str().to_owned();
+    record.lookup = key.lookup().to_owned();
+    record.hash = key.hash().as_bytes().to_vec();
+    key
+}
+
+/// A new key, as its maker is told of it.
+pub fn told(record: KeyRecord, key: Key) -> Result<CreatedApiKey, Error> {
+    Ok(CreatedApiKey {
+        key_prefix: key::key_prefix(&record.prefix, &record.lookup),
+        expires_at: told_optional_time(record.expires_at)?,
+        created_at: told_time(record.created_at)?,
+        id: record.id,
+        project_id: record.project_id,
+        user_id: record.user_id,
+        name: record.name,
+        key: key.into_text(),
+        scopes: record.scopes,
+    })
 }
