@@ -14,12 +14,13 @@ const TRIGGER: &str = "ffffffff-ffff-7fff-bfff-ffffffffffff";
 
 /// The real guest, but for this statement where it gets the key [`TRIGGER`].
 fn hostile(name: &'static str, statement: &str) -> Keycell<MemoryStorage> {
-    let replacement =
-        format!("if api_key_id.starts_with(\"ffffffff\") {{ {statement} }}\n    let caller = Caller::current()?;");
+    let replacement = format!(
+        "if api_key_id.starts_with(\"ffffffff\") {{ {statement} }}\n    find_key(&Caller::current()?, id)?.try_into()"
+    );
     let mutant = Mutant {
         name,
         file: "guest/get.rs",
-        original: "let caller = Caller::current()?;",
+        original: "find_key(&Caller::current()?, id)?.try_into()",
         replacement: replacement.leak(),
     };
     Keycell::builder(MemoryStorage::default()).component(mutant.build()).build().unwrap()
@@ -48,7 +49,7 @@ async fn one_that_loops() {
 
 #[tokio::test]
 async fn one_that_calls_storage_for_ever() {
-    assert_costs_one_call(hostile("hammers", "loop { let _ = storage::find_key(api_key_id); }")).await;
+    assert_costs_one_call(hostile("hammers", "loop { let _ = super::storage::find_key(api_key_id); }")).await;
 }
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn one_that_asks_for_too_many_random_bytes() {
 
 #[tokio::test]
 async fn one_that_asks_who_calls_when_nobody_does_or_hands_over_a_huge_record() {
-    let statement = "let _ = storage::insert_key(&storage::KeyRecord { id: \"x\".into(), prefix: \"x\".into(), lookup: \"x\".into(), hash: alloc::vec![0; 400_000],
+    let statement = "let _ = super::storage::insert_key(&super::storage::KeyRecord { id: \"x\".into(), prefix: \"x\".into(), lookup: \"x\".into(), hash: alloc::vec![0; 400_000],
         user_id: \"x\".into(), project_id: None, name: \"x\".into(), scopes: alloc::vec![], created_at: 0, updated_at: 0, expires_at: None,
         last_used_at: None, revoked_at: None, revocation_reason: None, rotated_from: None, rotated_to: None, revision: 0 });";
     assert_costs_one_call(hostile("hands over much", statement)).await;

@@ -4,6 +4,7 @@ mod command;
 mod component;
 mod conformance;
 mod hostile_components;
+mod lifecycle;
 mod mutants;
 mod schemas;
 mod sqlite;

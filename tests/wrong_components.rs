@@ -50,9 +50,9 @@ caught! {
     ignores_the_longest_life: "expiry.rs",
         "(is_past(latest_by_policy)," => "(false,",
         by "expiry: ";
-    tells_a_stranger_s_key_from_a_missing_one: "guest/get.rs",
-        ".ok_or(Error::NotFound(Subject::ApiKey))?" =>
-        ".ok_or(if storage::find_key(&id.to_text())?.is_some() { Error::Forbidden } else { Error::NotFound(Subject::ApiKey) })?",
+    tells_a_stranger_s_key_from_a_missing_one: "guest.rs",
+        ".ok_or(Error::NotFound(Subject::ApiKey))" =>
+        ".ok_or(if storage::find_key(&id.to_text())?.is_some() { Error::Forbidden } else { Error::NotFound(Subject::ApiKey) })",
         by "access: ";
     shows_keys_to_strangers: "access.rs",
         "caller.user_id == user_id &&" => "!user_id.is_empty() &&",
@@ -69,4 +69,23 @@ caught! {
     tells_the_first_fault_alone: "guest.rs",
         "InvalidInput(faults.0)" => "InvalidInput(faults.0.into_iter().take(1).collect())",
         by "errors: ";
+    takes_a_key_by_its_public_part_alone: "key.rs",
+        "self.0.ct_eq(stored).into()" => "{ let _ = self.0.ct_eq(stored); true }",
+        by "verify: ";
+    verifies_what_is_revoked: "guest/verify.rs",
+        "Status::Revoked => return refused(Refusal::Revoked)," => "Status::Revoked => {}",
+        by "verify: ";
+    verifies_what_is_expired: "guest/verify.rs",
+        "Status::Expired => return refused(Refusal::Expired)," => "Status::Expired => {}",
+        by "verify: ";
+    asks_storage_for_a_key_with_a_wrong_checksum: "key.rs",
+        "if !has_form(bytes) || !has_right_checksum(bytes) {" => "if !has_form(bytes) {",
+        by "verify: ";
+    prolongs_a_life_by_grace: "expiry.rs",
+        "expires_at.map_or(end_of_grace, |expires_at| expires_at.min(end_of_grace))" =>
+        "expires_at.map_or(end_of_grace, |expires_at| expires_at.max(end_of_grace))",
+        by "lifecycle: ";
+    lets_a_key_gain_by_rotation: "access.rs",
+        "lives_no_longer && scopes.iter()" => "lives_no_longer || scopes.iter()",
+        by "lifecycle: ";
 }

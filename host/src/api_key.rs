@@ -107,7 +107,7 @@ pub struct ApiKey {
 /// An answer of the component that breaks the contract.
 #[derive(Debug, thiserror::Error)]
 #[error("the component answered nonsense in `{0}`")]
-pub struct Nonsense(&'static str);
+pub struct Nonsense(pub(crate) &'static str);
 
 impl TryFrom<guest::CreatedApiKey> for CreatedApiKey {
     type Error = Nonsense;
@@ -149,21 +149,21 @@ impl TryFrom<guest::ApiKey> for ApiKey {
     }
 }
 
-fn id(field: &'static str, text: &str) -> Result<ApiKeyId, Nonsense> {
+pub(crate) fn id(field: &'static str, text: &str) -> Result<ApiKeyId, Nonsense> {
     ApiKeyId::parse(text).map_err(|_| Nonsense(field))
 }
 
-fn time(field: &'static str, text: &str) -> Result<Time, Nonsense> {
+pub(crate) fn time(field: &'static str, text: &str) -> Result<Time, Nonsense> {
     let millis = time::parse(text).map_err(|_| Nonsense(field))?;
     Time::from_millis(millis).ok_or(Nonsense(field))
 }
 
-fn optional_time(field: &'static str, text: Option<String>) -> Result<Option<Time>, Nonsense> {
+pub(crate) fn optional_time(field: &'static str, text: Option<String>) -> Result<Option<Time>, Nonsense> {
     text.map(|text| time(field, &text)).transpose()
 }
 
 /// What is text in JSON.
-trait ToText {
+pub(crate) trait ToText {
     fn text(&self) -> String;
 }
 
@@ -179,10 +179,10 @@ impl ToText for Time {
     }
 }
 
-fn as_text<S: Serializer>(value: &impl ToText, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_text<S: Serializer>(value: &impl ToText, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&value.text())
 }
 
-fn as_optional_text<S: Serializer>(value: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_optional_text<S: Serializer>(value: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
     value.map(Time::to_text).serialize(serializer)
 }

@@ -4,14 +4,18 @@ mod component;
 mod conformance;
 mod error;
 mod keys;
+mod lifecycle;
 mod output;
 mod project;
 mod settings;
+mod verify;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory, Parser, Subcommand};
+
+use keycell::{ListApiKeys, UpdateApiKey};
 
 use self::{error::CommandError, settings::Settings};
 
@@ -63,6 +67,76 @@ enum Command {
         /// The key's id, and not the key itself
         #[arg(value_name = "ID")]
         api_key_id: String,
+    },
+    /// Tells whether a key is good; reads it from standard input, or asks for it
+    #[command(after_help = "Examples:
+  keycell verify
+  keycell verify --scope api-keys:read < key.txt
+
+The key is never an argument: those are seen by everybody on the machine.
+Exit codes: 0 the key is good, 1 it is refused.")]
+    Verify {
+        /// A scope that the key must have; may be given several times
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+    },
+    /// Lists the user's keys, newest first
+    #[command(after_help = "Examples:
+  keycell list
+  keycell list --status all --project web --limit 100")]
+    List {
+        /// Which keys: active, expired, revoked or all [default: active]
+        #[arg(long)]
+        status: Option<String>,
+        /// Keys of this project alone, by id or slug
+        #[arg(long, value_name = "REF")]
+        project: Option<String>,
+        /// How many at a time: 1 to 100 [default: 20]
+        #[arg(long)]
+        limit: Option<u32>,
+        /// The page after the one that ended with this key
+        #[arg(long, value_name = "ID", conflicts_with = "all")]
+        cursor: Option<String>,
+        /// All pages
+        #[arg(long)]
+        all: bool,
+    },
+    /// Revokes a key, at once and for good
+    #[command(after_help = "Example:
+  keycell revoke 0192f0c1-2345-7abc-8def-0123456789ab --reason 'left in a screenshot'")]
+    Revoke {
+        /// The key's id, and not the key itself
+        #[arg(value_name = "ID")]
+        api_key_id: String,
+        /// Why: 1 to 200 characters
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Replaces a key by a new one and shows that this once
+    #[command(after_help = "Examples:
+  keycell rotate 0192f0c1-2345-7abc-8def-0123456789ab
+  keycell rotate 0192f0c1-2345-7abc-8def-0123456789ab --grace 2h")]
+    Rotate {
+        /// The key's id, and not the key itself
+        #[arg(value_name = "ID")]
+        api_key_id: String,
+        /// For how long the old key stays good, such as 90s, 15m or 2h; without it, not at all
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "0s", hide_default_value = true)]
+        grace: Duration,
+    },
+    /// Renames a key, or lets it expire earlier
+    #[command(after_help = "Example:
+  keycell update 0192f0c1-2345-7abc-8def-0123456789ab --name deploy-2 --expires-at 2030-12-31")]
+    Update {
+        /// The key's id, and not the key itself
+        #[arg(value_name = "ID")]
+        api_key_id: String,
+        /// What people call it from now on
+        #[arg(long, required_unless_present = "expires_at")]
+        name: Option<String>,
+        /// From when on it is expired: earlier than it is now
+        #[arg(long, value_name = "WHEN")]
+        expires_at: Option<String>,
     },
     /// Creates and lists projects
     #[command(subcommand)]
@@ -122,6 +196,18 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         match command {
             Command::Create { name, project, expires_at } => keys::create(&settings, name, project, expires_at).await?,
             Command::Get { api_key_id } => keys::get(&settings, &api_key_id).await?,
+            Command::Verify { scopes } => return verify::run(&settings, &scopes).await,
+            Command::List { status, project: project_reference, limit, cursor, all } => {
+                let request = ListApiKeys { status, project_reference, limit, cursor };
+                lifecycle::list(&settings, request, all).await?;
+            }
+            Command::Revoke { api_key_id, reason } => {
+                lifecycle::revoke(&settings, &api_key_id, reason.as_deref()).await?;
+            }
+            Command::Rotate { api_key_id, grace } => keys::rotate(&settings, &api_key_id, grace).await?,
+            Command::Update { api_key_id, name, expires_at } => {
+                lifecycle::update(&settings, &api_key_id, UpdateApiKey { name, expires_at }).await?;
+            }
             Command::Project(Project::Create { slug }) => project::create(&settings, &slug).await?,
             Command::Project(Project::List) => project::list(&settings).await?,
             Command::Conformance { component } => {

@@ -62,6 +62,27 @@ impl<S: Storage> wit::Host for Imports<S> {
         Ok(self.shared.storage.find_key(&id).await.map_err(told))
     }
 
+    async fn find_key_by_lookup(&mut self, lookup: String) -> Result<Result<Option<wit::KeyRecord>, wit::Error>> {
+        Ok(self.shared.storage.find_key_by_lookup(&lookup).await.map_err(told))
+    }
+
+    async fn list_keys(&mut self, filter: wit::KeyFilter) -> Result<Result<Vec<wit::KeyRecord>, wit::Error>> {
+        Ok(self.shared.storage.list_keys(filter).await.map_err(told))
+    }
+
+    async fn update_key(&mut self, key: wit::KeyRecord) -> Result<Result<(), wit::Error>> {
+        Ok(self.shared.storage.update_key(key).await.map_err(told))
+    }
+
+    async fn rotate_key(&mut self, key: wit::KeyRecord, replacement: wit::KeyRecord) -> Result<Result<(), wit::Error>> {
+        Ok(self.shared.storage.rotate_key(key, replacement).await.map_err(told))
+    }
+
+    async fn record_use(&mut self, id: String, at: i64) -> Result<()> {
+        self.shared.storage.record_use(&id, at);
+        Ok(())
+    }
+
     async fn find_project(
         &mut self,
         reference: wit::ProjectReference,

@@ -1,6 +1,9 @@
 //! The library's front door.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use wasmtime::{Result as WasmResult, Store};
 
@@ -11,9 +14,11 @@ use crate::{
     component::{Component, ComponentError},
     error::{Error, Fault},
     imports::{Clock, Random, Shared},
+    lifecycle::{ApiKeyPage, ListApiKeys, ListedApiKey, UpdateApiKey},
     policy::Policy,
     sandbox::{Sandbox, State},
     storage::Storage,
+    verification::Verification,
 };
 
 /// The longest text that is passed to the component, in bytes.
@@ -124,6 +129,103 @@ impl<S: Storage> Keycell<S> {
         bounded(&[("api_key_id", api_key_id)])?;
         self.call("get_api_key", Some(caller), async |store, api_keys| {
             api_keys.call_get_api_key(store, api_key_id).await
+        })
+        .await
+    }
+
+    /// Tells who a presented key is, if it is good and has all of these scopes. Nothing is written:
+    /// the use of a good key is noted, and stored later.
+    ///
+    /// # Errors
+    ///
+    /// A scope is none, or storage or the component fails. A refused key is no error.
+    pub async fn verify_api_key(&self, key: &str, scopes: &[&str]) -> Result<Verification, Error> {
+        // No key is that long, and its length is all that is wrong with it.
+        let key = if key.len() > LONGEST_ARGUMENT { "" } else { key };
+        let scopes: Vec<_> = scopes.iter().map(|&scope| scope.to_owned()).collect();
+        bounded(&[("scopes", &scopes.concat())])?;
+        self.call("verify_api_key", None, async |store, api_keys| {
+            api_keys.call_verify_api_key(store, key, &scopes).await
+        })
+        .await
+    }
+
+    /// Lists the caller's keys, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Each of [`Error`] but `Conflict`.
+    pub async fn list_api_keys(&self, caller: &Caller, request: ListApiKeys) -> Result<ApiKeyPage, Error> {
+        let ListApiKeys { status, project_reference, limit, cursor } = request;
+        let (status, project_reference, cursor) = (status.as_deref(), project_reference.as_deref(), cursor.as_deref());
+        bounded(&[
+            ("status", status.unwrap_or_default()),
+            ("project_reference", project_reference.unwrap_or_default()),
+            ("cursor", cursor.unwrap_or_default()),
+        ])?;
+        self.call("list_api_keys", Some(caller), async |store, api_keys| {
+            api_keys.call_list_api_keys(store, status, project_reference, limit, cursor).await
+        })
+        .await
+    }
+
+    /// Revokes a key, at once and for good. One that was revoked before stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// Each of [`Error`].
+    pub async fn revoke_api_key(
+        &self,
+        caller: &Caller,
+        api_key_id: &str,
+        reason: Option<&str>,
+    ) -> Result<ListedApiKey, Error> {
+        bounded(&[("api_key_id", api_key_id), ("reason", reason.unwrap_or_default())])?;
+        self.call("revoke_api_key", Some(caller), async |store, api_keys| {
+            api_keys.call_revoke_api_key(store, api_key_id, reason).await
+        })
+        .await
+    }
+
+    /// Replaces a key by a new one of the same name, project, scopes and expiry. The old one expires
+    /// after the grace period, to the second, and never later than it did anyway.
+    ///
+    /// # Errors
+    ///
+    /// Each of [`Error`]: `Conflict` if the key is no longer active or was rotated before.
+    pub async fn rotate_api_key(
+        &self,
+        caller: &Caller,
+        api_key_id: &str,
+        grace: Duration,
+    ) -> Result<CreatedApiKey, Error> {
+        bounded(&[("api_key_id", api_key_id)])?;
+        let grace_seconds = u32::try_from(grace.as_secs()).unwrap_or(u32::MAX);
+        self.call("rotate_api_key", Some(caller), async |store, api_keys| {
+            api_keys.call_rotate_api_key(store, api_key_id, Some(grace_seconds)).await
+        })
+        .await
+    }
+
+    /// Changes a key's name, or lets it expire earlier.
+    ///
+    /// # Errors
+    ///
+    /// Each of [`Error`].
+    pub async fn update_api_key(
+        &self,
+        caller: &Caller,
+        api_key_id: &str,
+        changes: UpdateApiKey,
+    ) -> Result<ListedApiKey, Error> {
+        let (name, expires_at) = (changes.name.as_deref(), changes.expires_at.as_deref());
+        bounded(&[
+            ("api_key_id", api_key_id),
+            ("name", name.unwrap_or_default()),
+            ("expires_at", expires_at.unwrap_or_default()),
+        ])?;
+        self.call("update_api_key", Some(caller), async |store, api_keys| {
+            api_keys.call_update_api_key(store, api_key_id, name, expires_at).await
         })
         .await
     }

@@ -34,11 +34,13 @@ mod engine_config;
 mod error;
 mod imports;
 mod keycell;
+mod lifecycle;
 mod policy;
 mod pool;
 mod sandbox;
 mod storage;
 pub mod tools;
+mod verification;
 
 pub use api_key::{ApiKey, CreateApiKey, CreatedApiKey, SecretKey};
 pub use caller::{Caller, CallerError};
@@ -47,9 +49,11 @@ pub use error::{Error, Fault, Subject};
 pub use imports::{Clock, Random};
 pub use keycell::{Builder, Keycell};
 pub use keycell_component::{id::ApiKeyId, key::Prefix, project::ProjectSlug, scopes::Scope, time::Time};
+pub use lifecycle::{ApiKeyPage, KeyStatus, ListApiKeys, ListedApiKey, UpdateApiKey};
 pub use policy::Policy;
 pub use storage::{
-    KeyRecord, Project, ProjectReference, ProjectStorage, Storage, StorageError,
+    KeyFilter, KeyRecord, Project, ProjectReference, ProjectStorage, Storage, StorageError,
     memory::MemoryStorage,
     sqlite::{SqliteError, SqliteStorage},
 };
+pub use verification::{Refusal, Verification, VerifiedApiKey};

@@ -8,7 +8,7 @@ use std::future::Future;
 use keycell_component::project::ProjectSlug;
 use serde::Serialize;
 
-pub use crate::bindings::keycell::api_keys::storage::{KeyRecord, ProjectReference};
+pub use crate::bindings::keycell::api_keys::storage::{KeyFilter, KeyRecord, ProjectReference};
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -46,6 +46,29 @@ pub trait Storage: Send + Sync + 'static {
 
     /// The key with this id.
     fn find_key(&self, id: &str) -> impl Future<Output = Result<Option<KeyRecord>, StorageError>> + Send;
+
+    /// The key with this lookup.
+    fn find_key_by_lookup(&self, lookup: &str) -> impl Future<Output = Result<Option<KeyRecord>, StorageError>> + Send;
+
+    /// The keys that pass the filter, by descending id.
+    fn list_keys(&self, filter: KeyFilter) -> impl Future<Output = Result<Vec<KeyRecord>, StorageError>> + Send;
+
+    /// Stores the name, `updated_at`, `expires_at`, `revoked_at`, `revocation_reason` and
+    /// `rotated_to` of a key, if its stored revision still is `key.revision`, and counts that up;
+    /// otherwise says [`StorageError::Conflict`]. All else stays as it is.
+    fn update_key(&self, key: KeyRecord) -> impl Future<Output = Result<(), StorageError>> + Send;
+
+    /// [`insert_key`](Self::insert_key) of the replacement and [`update_key`](Self::update_key) of
+    /// the key: both, or [`StorageError::Conflict`] and neither.
+    fn rotate_key(
+        &self,
+        key: KeyRecord,
+        replacement: KeyRecord,
+    ) -> impl Future<Output = Result<(), StorageError>> + Send;
+
+    /// Notes a use of a key, in milliseconds since 1970, without waiting for anything: the newest of
+    /// each key is to be stored later, only ever forward. What is noted may be lost in a crash.
+    fn record_use(&self, id: &str, at: i64);
 
     /// The id of the project that `reference` names, if this user is a member of it.
     fn find_project(

@@ -1,6 +1,8 @@
-//! `keycell create` and `keycell get`.
+//! `keycell create`, `rotate` and `get`.
 
-use keycell::{CreateApiKey, Time};
+use std::time::Duration;
+
+use keycell::{CreateApiKey, CreatedApiKey, Time};
 
 use super::{
     error::CommandError,
@@ -16,6 +18,16 @@ pub async fn create(
 ) -> Result<(), CommandError> {
     let request = CreateApiKey { name, project_reference, expires_at };
     let created = settings.keycell()?.create_api_key(&settings.caller()?, request).await?;
+    show_once(settings, created)
+}
+
+pub async fn rotate(settings: &Settings, api_key_id: &str, grace: Duration) -> Result<(), CommandError> {
+    let created = settings.keycell()?.rotate_api_key(&settings.caller()?, api_key_id, grace).await?;
+    show_once(settings, created)
+}
+
+/// A new key, which nobody can show again.
+fn show_once(settings: &Settings, created: CreatedApiKey) -> Result<(), CommandError> {
     if !output::is_for_people(settings) {
         return output::json(&created);
     }

@@ -12,11 +12,14 @@ const FILES: &[(&str, &str)] = &[
     ("access", include_str!("../../../tests/cases/access.json")),
     ("errors", include_str!("../../../tests/cases/errors.json")),
     ("expiry", include_str!("../../../tests/cases/expiry.json")),
+    ("lifecycle", include_str!("../../../tests/cases/lifecycle.json")),
+    ("list", include_str!("../../../tests/cases/list.json")),
     ("key", include_str!("../../../tests/cases/key.json")),
     ("name", include_str!("../../../tests/cases/name.json")),
     ("project", include_str!("../../../tests/cases/project.json")),
     ("record", include_str!("../../../tests/cases/record.json")),
     ("scopes", include_str!("../../../tests/cases/scopes.json")),
+    ("verify", include_str!("../../../tests/cases/verify.json")),
 ];
 
 /// Why the cases can't be read.
@@ -115,7 +118,8 @@ pub(super) enum Step {
 #[serde(deny_unknown_fields)]
 pub(super) struct CallStep {
     pub call: String,
-    #[serde(rename = "as")]
+    /// Who is calling; a verification has no caller, and needs none here.
+    #[serde(rename = "as", default)]
     pub caller: CallerSetUp,
     pub arguments: Value,
     /// What the tool must give; or
@@ -132,13 +136,18 @@ pub(super) struct CallStep {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct CallerSetUp {
     pub user: String,
     pub project_id: Option<String>,
     pub expires_at: Option<String>,
-    #[serde(default)]
     pub scopes: Vec<String>,
+}
+
+impl Default for CallerSetUp {
+    fn default() -> Self {
+        Self { user: "nobody".to_owned(), project_id: None, expires_at: None, scopes: Vec::new() }
+    }
 }
 
 /// All cases, each row of an `each` being one.

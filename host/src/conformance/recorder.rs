@@ -8,7 +8,7 @@ use super::{
     case::{FailureKind, StorageFailure},
     expect::hex,
 };
-use crate::storage::{KeyRecord, ProjectReference, Storage, StorageError};
+use crate::storage::{KeyFilter, KeyRecord, ProjectReference, Storage, StorageError};
 
 /// Another storage, with a memory of its calls.
 pub struct Recorder<S> {
@@ -90,6 +90,35 @@ impl<S: Storage> Storage for Recorder<S> {
     async fn find_key(&self, id: &str) -> Result<Option<KeyRecord>, StorageError> {
         self.called("find-key")?;
         self.storage.find_key(id).await
+    }
+
+    async fn find_key_by_lookup(&self, lookup: &str) -> Result<Option<KeyRecord>, StorageError> {
+        self.called("find-key-by-lookup")?;
+        self.storage.find_key_by_lookup(lookup).await
+    }
+
+    async fn list_keys(&self, filter: KeyFilter) -> Result<Vec<KeyRecord>, StorageError> {
+        self.called("list-keys")?;
+        self.storage.list_keys(filter).await
+    }
+
+    async fn update_key(&self, key: KeyRecord) -> Result<(), StorageError> {
+        self.handed_over(&key);
+        self.called("update-key")?;
+        self.storage.update_key(key).await
+    }
+
+    async fn rotate_key(&self, key: KeyRecord, replacement: KeyRecord) -> Result<(), StorageError> {
+        self.handed_over(&key);
+        self.handed_over(&replacement);
+        self.called("rotate-key")?;
+        self.storage.rotate_key(key, replacement).await
+    }
+
+    fn record_use(&self, id: &str, at: i64) {
+        // It can't fail, so neither can its recording.
+        let _ = self.called("record-use");
+        self.storage.record_use(id, at);
     }
 
     async fn find_project(&self, reference: &ProjectReference, user_id: &str) -> Result<Option<String>, StorageError> {

@@ -7,7 +7,7 @@ use std::{
 
 use keycell_component::project::ProjectSlug;
 
-use super::{KeyRecord, Project, ProjectReference, ProjectStorage, Storage, StorageError};
+use super::{KeyFilter, KeyRecord, Project, ProjectReference, ProjectStorage, Storage, StorageError};
 
 /// Storage that is gone with the process.
 #[derive(Default)]
@@ -43,6 +43,32 @@ impl Tables {
         self.keys.insert(key.id.clone(), key);
         Ok(())
     }
+
+    /// The stored record that `key` may change.
+    fn to_update(&mut self, key: &KeyRecord) -> Result<&mut KeyRecord, StorageError> {
+        self.keys.get_mut(&key.id).filter(|stored| stored.revision == key.revision).ok_or(StorageError::Conflict)
+    }
+
+    fn update_key(&mut self, key: KeyRecord) -> Result<(), StorageError> {
+        let stored = self.to_update(&key)?;
+        stored.name = key.name;
+        stored.updated_at = key.updated_at;
+        stored.expires_at = key.expires_at;
+        stored.revoked_at = key.revoked_at;
+        stored.revocation_reason = key.revocation_reason;
+        stored.rotated_to = key.rotated_to;
+        stored.revision += 1;
+        Ok(())
+    }
+}
+
+fn passes(key: &KeyRecord, filter: &KeyFilter) -> bool {
+    key.user_id == filter.user_id
+        && filter.project_id.as_ref().is_none_or(|project_id| key.project_id.as_ref() == Some(project_id))
+        && filter.revoked.is_none_or(|revoked| key.revoked_at.is_some() == revoked)
+        && filter.expires_after.is_none_or(|time| key.expires_at.is_none_or(|expires_at| expires_at > time))
+        && filter.expires_until.is_none_or(|time| key.expires_at.is_some_and(|expires_at| expires_at <= time))
+        && filter.before.as_ref().is_none_or(|before| key.id < *before)
 }
 
 impl Storage for MemoryStorage {
@@ -52,6 +78,34 @@ impl Storage for MemoryStorage {
 
     async fn find_key(&self, id: &str) -> Result<Option<KeyRecord>, StorageError> {
         Ok(self.tables().keys.get(id).cloned())
+    }
+
+    async fn find_key_by_lookup(&self, lookup: &str) -> Result<Option<KeyRecord>, StorageError> {
+        let tables = self.tables();
+        Ok(tables.id_by_lookup.get(lookup).and_then(|id| tables.keys.get(id)).cloned())
+    }
+
+    async fn list_keys(&self, filter: KeyFilter) -> Result<Vec<KeyRecord>, StorageError> {
+        let tables = self.tables();
+        let keys = tables.keys.values().rev().filter(|key| passes(key, &filter));
+        Ok(keys.take(filter.limit as usize).cloned().collect())
+    }
+
+    async fn update_key(&self, key: KeyRecord) -> Result<(), StorageError> {
+        self.tables().update_key(key)
+    }
+
+    async fn rotate_key(&self, key: KeyRecord, replacement: KeyRecord) -> Result<(), StorageError> {
+        let mut tables = self.tables();
+        tables.to_update(&key)?;
+        tables.insert_key(replacement)?;
+        tables.update_key(key)
+    }
+
+    fn record_use(&self, id: &str, at: i64) {
+        if let Some(key) = self.tables().keys.get_mut(id) {
+            key.last_used_at = key.last_used_at.max(Some(at));
+        }
     }
 
     async fn find_project(&self, reference: &ProjectReference, user_id: &str) -> Result<Option<String>, StorageError> {

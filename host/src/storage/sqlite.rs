@@ -4,12 +4,14 @@ mod error;
 mod readers;
 mod rows;
 mod schema;
+mod uses;
 mod writer;
 
 use std::{
     fs::OpenOptions,
     io,
     path::Path,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,15 +20,18 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use error::SqliteError;
 
-use self::{readers::Readers, writer::Writer};
-use super::{KeyRecord, Project, ProjectReference, ProjectStorage, Storage, StorageError};
+use self::{readers::Readers, uses::Uses, writer::Writer};
+use super::{KeyFilter, KeyRecord, Project, ProjectReference, ProjectStorage, Storage, StorageError};
 
 /// For how long another process is waited for that keeps the file locked.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often the last uses of keys are stored, unless it is said otherwise.
+const STORE_USES_EVERY: Duration = Duration::from_secs(60);
 
 /// Storage in a SQLite file. Several processes may have the same file open.
 pub struct SqliteStorage {
     readers: Readers,
+    uses: Arc<Uses>,
     writer: Writer,
 }
 
@@ -39,6 +44,16 @@ impl SqliteStorage {
     /// The file can't be made, is no database, is damaged, locked or read-only, or a newer
     /// keycell wrote it.
     pub fn open(path: &Path) -> Result<Self, SqliteError> {
+        Self::open_storing_uses_every(STORE_USES_EVERY, path)
+    }
+
+    /// The same, storing when keys were last used as often as this, and when it is dropped. A crash
+    /// loses the uses of at most so long.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqliteStorage::open`].
+    pub fn open_storing_uses_every(interval: Duration, path: &Path) -> Result<Self, SqliteError> {
         create_private(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
@@ -47,7 +62,9 @@ impl SqliteStorage {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         schema::migrate(&mut connection)?;
-        Ok(Self { readers: Readers::new(path.to_owned()), writer: Writer::spawn(connection)? })
+        let uses = Arc::new(Uses::default());
+        let writer = Writer::spawn(connection, Arc::clone(&uses), interval)?;
+        Ok(Self { readers: Readers::new(path.to_owned()), uses, writer })
     }
 }
 
@@ -70,7 +87,36 @@ impl Storage for SqliteStorage {
 
     async fn find_key(&self, id: &str) -> Result<Option<KeyRecord>, StorageError> {
         let id = id.to_owned();
-        Ok(self.readers.read(move |connection| rows::find_key(connection, &id)).await?)
+        let key = self.readers.read(move |connection| rows::find_key(connection, &id)).await?;
+        Ok(key.map(|key| self.uses.complete(key)))
+    }
+
+    async fn find_key_by_lookup(&self, lookup: &str) -> Result<Option<KeyRecord>, StorageError> {
+        let lookup = lookup.to_owned();
+        let key = self.readers.read(move |connection| rows::find_key_by_lookup(connection, &lookup)).await?;
+        Ok(key.map(|key| self.uses.complete(key)))
+    }
+
+    async fn list_keys(&self, filter: KeyFilter) -> Result<Vec<KeyRecord>, StorageError> {
+        let keys = self.readers.read(move |connection| rows::list_keys(connection, &filter)).await?;
+        Ok(keys.into_iter().map(|key| self.uses.complete(key)).collect())
+    }
+
+    async fn update_key(&self, key: KeyRecord) -> Result<(), StorageError> {
+        Ok(self.writer.write(move |connection| rows::update_key(connection, &key)).await?)
+    }
+
+    async fn rotate_key(&self, key: KeyRecord, replacement: KeyRecord) -> Result<(), StorageError> {
+        let rotate = move |connection: &Connection| {
+            // The replacement first: the key refers to it.
+            rows::insert_key(connection, &replacement)?;
+            rows::update_key(connection, &key)
+        };
+        Ok(self.writer.write(rotate).await?)
+    }
+
+    fn record_use(&self, id: &str, at: i64) {
+        self.uses.note(id, at);
     }
 
     async fn find_project(&self, reference: &ProjectReference, user_id: &str) -> Result<Option<String>, StorageError> {

@@ -4,7 +4,7 @@ use keycell_component::time::Time;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, types::Type};
 
 use super::error::SqliteError;
-use crate::storage::{KeyRecord, Project, ProjectReference};
+use crate::storage::{KeyFilter, KeyRecord, Project, ProjectReference};
 
 type Result<T> = std::result::Result<T, SqliteError>;
 
@@ -48,6 +48,67 @@ macro_rules! select_key {
 pub fn find_key(connection: &Connection, id: &str) -> Result<Option<KeyRecord>> {
     let mut statement = connection.prepare_cached(select_key!("WHERE id = ?1"))?;
     Ok(statement.query_row([id], key_record).optional()?)
+}
+
+pub fn find_key_by_lookup(connection: &Connection, lookup: &str) -> Result<Option<KeyRecord>> {
+    let mut statement = connection.prepare_cached(select_key!("WHERE lookup = ?1"))?;
+    Ok(statement.query_row([lookup], key_record).optional()?)
+}
+
+pub fn list_keys(connection: &Connection, filter: &KeyFilter) -> Result<Vec<KeyRecord>> {
+    let mut statement = connection.prepare_cached(select_key!(
+        "WHERE user_id = :user_id
+           AND (:before IS NULL OR id < :before)
+           AND (:project_id IS NULL OR project_id = :project_id)
+           AND (:revoked IS NULL OR (revoked_at IS NOT NULL) = :revoked)
+           AND (:expires_after IS NULL OR expires_at IS NULL OR expires_at > :expires_after)
+           AND (:expires_until IS NULL OR expires_at <= :expires_until)
+         ORDER BY id DESC LIMIT :limit"
+    ))?;
+    let keys = statement.query_map(
+        named_params! {
+            ":user_id": filter.user_id,
+            ":before": filter.before,
+            ":project_id": filter.project_id,
+            ":revoked": filter.revoked,
+            ":expires_after": filter.expires_after,
+            ":expires_until": filter.expires_until,
+            ":limit": filter.limit,
+        },
+        key_record,
+    )?;
+    Ok(keys.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn update_key(connection: &Connection, key: &KeyRecord) -> Result<()> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE api_keys
+             SET name = :name, updated_at = :updated_at, expires_at = :expires_at, revoked_at = :revoked_at,
+                 revocation_reason = :revocation_reason, rotated_to = :rotated_to, revision = revision + 1
+             WHERE id = :id AND revision = :revision",
+        )?
+        .execute(named_params! {
+            ":id": key.id,
+            ":revision": key.revision,
+            ":name": key.name,
+            ":updated_at": key.updated_at,
+            ":expires_at": key.expires_at,
+            ":revoked_at": key.revoked_at,
+            ":revocation_reason": key.revocation_reason,
+            ":rotated_to": key.rotated_to,
+        })?;
+    if changed == 1 { Ok(()) } else { Err(SqliteError::Conflict) }
+}
+
+/// Moves the last use of a key forward, never back.
+pub fn record_use(connection: &Connection, id: &str, at: i64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)",
+        )?
+        .execute((id, at))?;
+    Ok(())
 }
 
 fn key_record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {

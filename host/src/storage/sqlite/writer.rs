@@ -1,11 +1,15 @@
 //! The one connection that writes.
 
-use std::{sync::mpsc, thread};
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::error::SqliteError;
+use super::{error::SqliteError, uses::Uses};
 
 /// The most writes that one commit makes durable.
 const LARGEST_GROUP: usize = 256;
@@ -27,10 +31,13 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Gives the connection to a thread of its own.
-    pub fn spawn(connection: Connection) -> Result<Self, SqliteError> {
+    /// Gives the connection to a thread of its own, which stores the uses as often as it is told,
+    /// and when it ends.
+    pub fn spawn(connection: Connection, uses: Arc<Uses>, store_uses_every: Duration) -> Result<Self, SqliteError> {
         let (writes, waiting) = mpsc::channel();
-        let thread = thread::Builder::new().name("keycell-writer".into()).spawn(move || run(connection, &waiting))?;
+        let thread = thread::Builder::new()
+            .name("keycell-writer".into())
+            .spawn(move || run(connection, &waiting, &uses, store_uses_every))?;
         Ok(Self { writes: Some(writes), thread: Some(thread) })
     }
 
@@ -57,18 +64,38 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut connection: Connection, waiting: &mpsc::Receiver<Write>) {
-    while let Ok(first) = waiting.recv() {
-        let group = std::iter::once(first).chain(waiting.try_iter().take(LARGEST_GROUP - 1));
-        let (changes, waiters): (Vec<_>, Vec<_>) = group.map(|write| (write.change, write.done)).unzip();
-        let results = commit(&mut connection, changes).unwrap_or_else(|error| {
-            // None of the group was written.
-            waiters.iter().map(|_| Err(error.clone())).collect()
-        });
-        for (waiter, result) in waiters.into_iter().zip(results) {
-            // A waiter that has gone away has nobody to tell.
-            let _ = waiter.send(result);
+fn run(mut connection: Connection, waiting: &mpsc::Receiver<Write>, uses: &Uses, store_uses_every: Duration) {
+    let mut next_storing = Instant::now() + store_uses_every;
+    loop {
+        match waiting.recv_timeout(next_storing.saturating_duration_since(Instant::now())) {
+            Ok(first) => write_group(&mut connection, first, waiting),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                store(uses, &mut connection);
+                next_storing = Instant::now() + store_uses_every;
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
+    }
+    store(uses, &mut connection);
+}
+
+fn store(uses: &Uses, connection: &mut Connection) {
+    if let Err(error) = uses.store(connection) {
+        tracing::warn!("the last uses of keys are not stored yet: {error}");
+    }
+}
+
+/// Writes the first and all that wait behind it, and tells each writer how it went.
+fn write_group(connection: &mut Connection, first: Write, waiting: &mpsc::Receiver<Write>) {
+    let group = std::iter::once(first).chain(waiting.try_iter().take(LARGEST_GROUP - 1));
+    let (changes, waiters): (Vec<_>, Vec<_>) = group.map(|write| (write.change, write.done)).unzip();
+    let results = commit(connection, changes).unwrap_or_else(|error| {
+        // None of the group was written.
+        waiters.iter().map(|_| Err(error.clone())).collect()
+    });
+    for (waiter, result) in waiters.into_iter().zip(results) {
+        // A waiter that has gone away has nobody to tell.
+        let _ = waiter.send(result);
     }
 }
 
