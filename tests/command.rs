@@ -147,7 +147,7 @@ fn the_most_verbose_log_holds_no_secret() {
     let created: Value = serde_json::from_slice(&output.stdout).unwrap();
     let secret = &created["key"].as_str().unwrap()[21..64];
     let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.contains("create_api_key"), "there is nothing to search: {log}");
+    assert!(log.contains("create-api-key"), "there is nothing to search: {log}");
     assert!(!log.contains(&secret[..16]));
 }
 

@@ -11,17 +11,21 @@ use std::{
 
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
 use keycell::{
-    ApiKeyId, Caller, CreateApiKey, KeyRecord, Keycell, Policy, Prefix, Scope, SqliteStorage, Storage, Time, bench,
+    ApiKeyId, Caller, CreateApiKey, KeyRecord, Keycell, Policy, Prefix, Scope, SqliteStorage, Storage, Time,
+    Verification, bench,
 };
 use keycell_component::{
     access,
     key::{self, Key},
     name::KeyName,
     scopes,
+    status::Status,
 };
 use tokio::runtime::{Builder, Runtime};
 
 const STORED: usize = 100_000;
+const MANY_STORED: usize = 1_000_000;
+const SAMPLES: usize = 10_000;
 const USER: &str = "ann";
 const SCOPES: [&str; 2] = ["api-keys:read", "api-keys:write"];
 
@@ -31,7 +35,13 @@ struct World {
     path: PathBuf,
     keycell: Arc<Keycell<SqliteStorage>>,
     caller: Caller,
-    ids: Arc<Vec<String>>,
+    keys: Arc<Vec<Sample>>,
+}
+
+/// A stored key, as its owner knows it.
+struct Sample {
+    id: String,
+    key: String,
 }
 
 impl World {
@@ -39,27 +49,31 @@ impl World {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("keycell.db");
         let storage = SqliteStorage::open(&path).expect("a database");
-        let ids = fill(&path, stored);
+        let keys = fill(&path, stored);
         let default_scopes = SCOPES.iter().filter_map(|scope| Scope::parse(scope)).collect();
         let policy = Policy { default_scopes, ..Policy::default() };
         let keycell = Keycell::builder(storage).policy(policy).build().expect("the component");
         let caller = Caller::user(USER).expect("a user").with_scopes(SCOPES);
-        Self { _dir: dir, path, keycell: keycell.into(), caller, ids: ids.into() }
+        Self { _dir: dir, path, keycell: keycell.into(), caller, keys: keys.into() }
     }
 
-    /// An id, another one each time, all over the table.
+    /// A key, another one each time, all over the table.
+    fn key(&self, n: u64) -> &Sample {
+        &self.keys[usize::try_from(n).unwrap_or_default().wrapping_mul(48_271) % self.keys.len()]
+    }
+
     fn id(&self, n: u64) -> &str {
-        &self.ids[usize::try_from(n).unwrap_or_default().wrapping_mul(48_271) % self.ids.len()]
+        &self.key(n).id
     }
 }
 
-/// Inserts keys by the quickest way; gives their ids.
-fn fill(path: &Path, stored: usize) -> Vec<String> {
+/// Inserts keys by the quickest way; gives some of them, from all over the table.
+fn fill(path: &Path, stored: usize) -> Vec<Sample> {
     let mut connection = rusqlite::Connection::open(path).expect("the database");
     let transaction = connection.transaction().expect("a transaction");
-    let mut ids = Vec::with_capacity(stored);
+    let mut keys = Vec::with_capacity(SAMPLES);
     for n in 0..stored {
-        let record = native_record(1_700_000_000_000 + n as u64, "filling").1;
+        let (key, record) = native_record(1_700_000_000_000 + n as u64, "filling");
         transaction
             .prepare_cached(
                 "INSERT INTO api_keys (id, prefix, lookup, hash, user_id, name, scopes, created_at, updated_at)
@@ -78,10 +92,12 @@ fn fill(path: &Path, stored: usize) -> Vec<String> {
                 ))
             })
             .expect("an insert");
-        ids.push(record.id);
+        if n % (stored / SAMPLES).max(1) == 0 {
+            keys.push(Sample { id: record.id, key: key.into_text() });
+        }
     }
     transaction.commit().expect("a commit");
-    ids
+    keys
 }
 
 fn random(bytes: &mut [u8]) {
@@ -140,8 +156,33 @@ async fn native_get(storage: &SqliteStorage, id: &str) {
     black_box(record);
 }
 
+/// What the component does to verify a key, by the same rules, without the component.
+async fn native_verify(storage: &SqliteStorage, key: &str) -> bool {
+    let needed = scopes::parse_all(&[SCOPES[0].to_owned()]).expect("a scope");
+    let Some(key) = Key::parse(key) else { return false };
+    let Some(record) = storage.find_key_by_lookup(key.lookup()).await.expect("read") else { return false };
+    if !key.hash().matches(&record.hash) {
+        return false;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
+    let expires_at = record.expires_at.and_then(Time::from_millis);
+    let status = Status::of(record.revoked_at.is_some(), expires_at, Time::from_millis(now).expect("a time"));
+    if status != Status::Active || !scopes::missing(&needed, &record.scopes).is_empty() {
+        return false;
+    }
+    storage.record_use(&record.id, now);
+    black_box((record, expires_at.map(Time::to_text)));
+    true
+}
+
 fn runtime(threads: usize) -> Runtime {
     Builder::new_multi_thread().worker_threads(threads).enable_all().build().expect("a runtime")
+}
+
+/// So many calls, in the shares that one instance serves.
+fn shares(calls: u64) -> impl Iterator<Item = u64> {
+    let most = bench::CALLS_OF_ONE_INSTANCE;
+    (0..calls.div_ceil(most)).map(move |share| most.min(calls - share * most))
 }
 
 /// Times `tasks` tasks that make `calls` calls in all.
@@ -182,8 +223,11 @@ fn reads(criterion: &mut Criterion) {
                 timed(&runtime, tasks, calls, |from, to| {
                     let world = Arc::clone(&world);
                     async move {
-                        let read = bench::get_on_one_instance(&world.keycell, &world.caller, world.id(from), to - from);
-                        read.await.expect("read");
+                        for calls in shares(to - from) {
+                            let id = world.id(from);
+                            let read = bench::get_on_one_instance(&world.keycell, &world.caller, id, calls);
+                            read.await.expect("read");
+                        }
                     }
                 })
             });
@@ -225,8 +269,10 @@ fn creates(criterion: &mut Criterion) {
                 let world = Arc::clone(&world);
                 async move {
                     let request = CreateApiKey::named("bench");
-                    let created = bench::create_on_one_instance(&world.keycell, &world.caller, &request, to - from);
-                    created.await.expect("created");
+                    for calls in shares(to - from) {
+                        let created = bench::create_on_one_instance(&world.keycell, &world.caller, &request, calls);
+                        created.await.expect("created");
+                    }
                 }
             })
         });
@@ -246,6 +292,116 @@ fn creates(criterion: &mut Criterion) {
             });
         });
     }
+}
+
+/// Durable creates natively and through a fresh instance, in turn: what the disk does meanwhile,
+/// it does to both.
+fn creates_in_turn(_: &mut Criterion) {
+    let world = World::new(STORED);
+    let [mut native, mut fresh] = [Vec::new(), Vec::new()];
+    runtime(2).block_on(async {
+        for _ in 0..4000 {
+            let began = Instant::now();
+            native_create(world.keycell.storage()).await;
+            native.push(began.elapsed());
+            let began = Instant::now();
+            black_box(
+                world.keycell.create_api_key(&world.caller, CreateApiKey::named("bench")).await.expect("created"),
+            );
+            fresh.push(began.elapsed());
+        }
+    });
+    figure("create in turn/native", percentile(native, 50));
+    figure("create in turn/fresh instance", percentile(fresh, 50));
+}
+
+fn percentile(mut times: Vec<Duration>, percent: usize) -> Duration {
+    times.sort_unstable();
+    times[times.len() * percent / 100]
+}
+
+/// Keeps a figure that is not criterion's beside those that are, in nanoseconds.
+fn figure(name: &str, time: Duration) {
+    let target = std::env::current_exe().expect("a path");
+    let dir = target.ancestors().nth(3).expect("a target directory").join("criterion/figures");
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let figure = serde_json::json!({ "name": name, "nanoseconds": time.as_secs_f64() * 1e9 });
+    std::fs::write(dir.join(name.replace(['/', ' '], "-")).with_extension("json"), figure.to_string()).expect("a file");
+    println!("{name}: {time:?}");
+}
+
+fn verifications(criterion: &mut Criterion) {
+    for stored in [STORED, MANY_STORED] {
+        let world = Arc::new(World::new(stored));
+        for threads in [1, 2] {
+            let runtime = runtime(threads);
+            let tasks = threads as u64;
+            let mut group = group(criterion, &format!("verify {stored} keys {threads} thread"));
+            group.bench_function("native", |bencher| {
+                bencher.iter_custom(|calls| {
+                    timed(&runtime, tasks, calls, |from, to| {
+                        let world = Arc::clone(&world);
+                        async move {
+                            for n in from..to {
+                                assert!(native_verify(world.keycell.storage(), &world.key(n).key).await);
+                            }
+                        }
+                    })
+                });
+            });
+            group.bench_function("good", |bencher| {
+                bencher.iter_custom(|calls| {
+                    timed(&runtime, tasks, calls, |from, to| {
+                        let world = Arc::clone(&world);
+                        async move {
+                            for n in from..to {
+                                assert!(verify(&world, &world.key(n).key).await);
+                            }
+                        }
+                    })
+                });
+            });
+        }
+        let runtime = runtime(1);
+        figure(&format!("verify {stored} keys/p99"), runtime.block_on(ninety_ninth_percentile(&world)));
+        let unknown = native_record(1, "unknown").0.into_text();
+        let mut wrong_checksum = world.key(1).key.clone();
+        let last = if wrong_checksum.pop() == Some('0') { '1' } else { '0' };
+        wrong_checksum.push(last);
+        let revoked = world.key(2).key.clone();
+        runtime.block_on(world.keycell.revoke_api_key(&world.caller, world.id(2), None)).expect("revoked");
+        let mut group = group(criterion, &format!("verify {stored} keys 1 thread"));
+        for (name, key) in [("wrong checksum", wrong_checksum), ("unknown", unknown), ("revoked", revoked)] {
+            group.bench_function(name, |bencher| {
+                bencher.iter_custom(|calls| {
+                    timed(&runtime, 1, calls, |from, to| {
+                        let (world, key) = (Arc::clone(&world), key.clone());
+                        async move {
+                            for _ in from..to {
+                                assert!(!verify(&world, &key).await);
+                            }
+                        }
+                    })
+                });
+            });
+        }
+    }
+}
+
+async fn verify(world: &World, key: &str) -> bool {
+    let verification = world.keycell.verify_api_key(key, &SCOPES[..1]).await.expect("verified");
+    matches!(verification, Verification::Valid(_))
+}
+
+/// Of 50,000 verifications one after another.
+async fn ninety_ninth_percentile(world: &World) -> Duration {
+    let mut times = Vec::new();
+    for n in 0..50_000 {
+        let began = Instant::now();
+        assert!(verify(world, &world.key(n).key).await);
+        times.push(began.elapsed());
+    }
+    percentile(times, 99)
 }
 
 /// A whole process that reads a key, beside one that only opens the database.
@@ -271,5 +427,5 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, Wal
     group
 }
 
-criterion_group!(benches, reads, creates, cold_start);
+criterion_group!(benches, reads, creates, creates_in_turn, verifications, cold_start);
 criterion_main!(benches);

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use keycell_component::{
-    id::ApiKeyId,
-    time::{self, Time},
-};
-use serde::{Deserialize, Serialize, Serializer};
+use keycell_component::{id::ApiKeyId, time::Time};
+use serde::{Deserialize, Serialize};
 
-use crate::bindings::exports::keycell::api_keys::api_keys as guest;
+use crate::{
+    answer::{Answer, Nonsense, as_optional_text, as_text, id, optional_time, time},
+    bindings::exports::keycell::api_keys::api_keys as guest,
+};
 
 /// The arguments of `create_api_key`.
 #[derive(Clone, Debug, Deserialize)]
@@ -104,15 +104,10 @@ pub struct ApiKey {
     pub scopes: Vec<String>,
 }
 
-/// An answer of the component that breaks the contract.
-#[derive(Debug, thiserror::Error)]
-#[error("the component answered nonsense in `{0}`")]
-pub struct Nonsense(pub(crate) &'static str);
+impl Answer for CreatedApiKey {
+    type Guest = guest::CreatedApiKey;
 
-impl TryFrom<guest::CreatedApiKey> for CreatedApiKey {
-    type Error = Nonsense;
-
-    fn try_from(answer: guest::CreatedApiKey) -> Result<Self, Nonsense> {
+    fn read(answer: guest::CreatedApiKey) -> Result<Self, Nonsense> {
         if !answer.key.starts_with(&answer.key_prefix) {
             return Err(Nonsense("key_prefix"));
         }
@@ -130,10 +125,10 @@ impl TryFrom<guest::CreatedApiKey> for CreatedApiKey {
     }
 }
 
-impl TryFrom<guest::ApiKey> for ApiKey {
-    type Error = Nonsense;
+impl Answer for ApiKey {
+    type Guest = guest::ApiKey;
 
-    fn try_from(answer: guest::ApiKey) -> Result<Self, Nonsense> {
+    fn read(answer: guest::ApiKey) -> Result<Self, Nonsense> {
         Ok(Self {
             id: id("id", &answer.id)?,
             project_id: answer.project_id,
@@ -147,42 +142,4 @@ impl TryFrom<guest::ApiKey> for ApiKey {
             scopes: answer.scopes,
         })
     }
-}
-
-pub(crate) fn id(field: &'static str, text: &str) -> Result<ApiKeyId, Nonsense> {
-    ApiKeyId::parse(text).map_err(|_| Nonsense(field))
-}
-
-pub(crate) fn time(field: &'static str, text: &str) -> Result<Time, Nonsense> {
-    let millis = time::parse(text).map_err(|_| Nonsense(field))?;
-    Time::from_millis(millis).ok_or(Nonsense(field))
-}
-
-pub(crate) fn optional_time(field: &'static str, text: Option<String>) -> Result<Option<Time>, Nonsense> {
-    text.map(|text| time(field, &text)).transpose()
-}
-
-/// What is text in JSON.
-pub(crate) trait ToText {
-    fn text(&self) -> String;
-}
-
-impl ToText for ApiKeyId {
-    fn text(&self) -> String {
-        self.to_text()
-    }
-}
-
-impl ToText for Time {
-    fn text(&self) -> String {
-        self.to_text()
-    }
-}
-
-pub(crate) fn as_text<S: Serializer>(value: &impl ToText, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&value.text())
-}
-
-pub(crate) fn as_optional_text<S: Serializer>(value: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
-    value.map(Time::to_text).serialize(serializer)
 }

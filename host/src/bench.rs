@@ -1,11 +1,10 @@
 //! What the benchmarks see of the inside, to tell what the fresh instance costs.
 
-use wasmtime::Store;
+use crate::{Caller, CreateApiKey, Error, Keycell, Storage, bindings::exports::keycell::api_keys::api_keys as guest};
 
-use crate::{
-    Caller, CreateApiKey, Error, Keycell, Storage,
-    bindings::{Keycell as Instance, exports::keycell::api_keys::api_keys as guest},
-};
+/// How many calls one instance serves before its memory is used up, with room to spare: it takes
+/// none back, because it is made for one.
+pub const CALLS_OF_ONE_INSTANCE: u64 = 100;
 
 /// Reads a key so many times through one instance.
 ///
@@ -18,16 +17,17 @@ pub async fn get_on_one_instance<S: Storage>(
     id: &str,
     times: u64,
 ) -> Result<(), Error> {
-    let calls = async |store: &mut Store<_>, instance: &Instance| {
-        let api_keys = instance.keycell_api_keys_api_keys();
+    let sandbox = keycell.sandbox();
+    let calls = sandbox.on_fresh_instance(Some(caller), async |mut store, instance| {
+        let get = sandbox.export::<(&str,), guest::ApiKey>(&mut store, instance, "get-api-key")?;
         for _ in 0..times {
-            if let Err(error) = api_keys.call_get_api_key(&mut *store, id).await? {
+            if let (Err(error),) = get.call_async(&mut store, (id,)).await? {
                 return Ok(Err(error));
             }
         }
         Ok(Ok(()))
-    };
-    on_one_instance(keycell, caller, calls).await
+    });
+    Ok(calls.await.map_err(|trap| Error::internal(&trap))??)
 }
 
 /// Creates so many keys through one instance.
@@ -41,23 +41,16 @@ pub async fn create_on_one_instance<S: Storage>(
     request: &CreateApiKey,
     times: u64,
 ) -> Result<(), Error> {
-    let calls = async |store: &mut Store<_>, instance: &Instance| {
-        let api_keys = instance.keycell_api_keys_api_keys();
+    let sandbox = keycell.sandbox();
+    let calls = sandbox.on_fresh_instance(Some(caller), async |mut store, instance| {
+        type Params<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
+        let create = sandbox.export::<Params<'_>, guest::CreatedApiKey>(&mut store, instance, "create-api-key")?;
         for _ in 0..times {
-            if let Err(error) = api_keys.call_create_api_key(&mut *store, &request.name, None, None).await? {
+            if let (Err(error),) = create.call_async(&mut store, (request.name.as_str(), None, None)).await? {
                 return Ok(Err(error));
             }
         }
         Ok(Ok(()))
-    };
-    on_one_instance(keycell, caller, calls).await
-}
-
-async fn on_one_instance<S: Storage>(
-    keycell: &Keycell<S>,
-    caller: &Caller,
-    calls: impl AsyncFnOnce(&mut Store<crate::sandbox::State<S>>, &Instance) -> wasmtime::Result<Result<(), guest::Error>>,
-) -> Result<(), Error> {
-    let answer = keycell.sandbox().call(Some(caller), calls).await.map_err(|trap| Error::internal(&trap))?;
-    Ok(answer?)
+    });
+    Ok(calls.await.map_err(|trap| Error::internal(&trap))??)
 }

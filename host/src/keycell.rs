@@ -5,18 +5,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use wasmtime::{Result as WasmResult, Store};
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use crate::{
+    answer::Answer,
     api_key::{ApiKey, CreateApiKey, CreatedApiKey},
-    bindings::{self, exports::keycell::api_keys::api_keys as guest},
+    bindings::exports::keycell::api_keys::api_keys as guest,
     caller::Caller,
     component::{Component, ComponentError},
     error::{Error, Fault},
     imports::{Clock, Random, Shared},
     lifecycle::{ApiKeyPage, ListApiKeys, ListedApiKey, UpdateApiKey},
     policy::Policy,
-    sandbox::{Sandbox, State},
+    sandbox::Sandbox,
     storage::Storage,
     verification::Verification,
 };
@@ -114,10 +115,8 @@ impl<S: Storage> Keycell<S> {
             ("project_reference", project_reference.as_deref().unwrap_or_default()),
             ("expires_at", expires_at.as_deref().unwrap_or_default()),
         ])?;
-        self.call("create_api_key", Some(caller), async |store, api_keys| {
-            api_keys.call_create_api_key(store, &name, project_reference.as_deref(), expires_at.as_deref()).await
-        })
-        .await
+        let params = (name.as_str(), project_reference.as_deref(), expires_at.as_deref());
+        self.call("create-api-key", Some(caller), params).await
     }
 
     /// Gets what is known of a key that the caller may see.
@@ -127,10 +126,7 @@ impl<S: Storage> Keycell<S> {
     /// Each of [`Error`] but `Forbidden` and `Conflict`.
     pub async fn get_api_key(&self, caller: &Caller, api_key_id: &str) -> Result<ApiKey, Error> {
         bounded(&[("api_key_id", api_key_id)])?;
-        self.call("get_api_key", Some(caller), async |store, api_keys| {
-            api_keys.call_get_api_key(store, api_key_id).await
-        })
-        .await
+        self.call("get-api-key", Some(caller), (api_key_id,)).await
     }
 
     /// Tells who a presented key is, if it is good and has all of these scopes. Nothing is written:
@@ -144,10 +140,7 @@ impl<S: Storage> Keycell<S> {
         let key = if key.len() > LONGEST_ARGUMENT { "" } else { key };
         let scopes: Vec<_> = scopes.iter().map(|&scope| scope.to_owned()).collect();
         bounded(&[("scopes", &scopes.concat())])?;
-        self.call("verify_api_key", None, async |store, api_keys| {
-            api_keys.call_verify_api_key(store, key, &scopes).await
-        })
-        .await
+        self.call("verify-api-key", None, (key, scopes.as_slice())).await
     }
 
     /// Lists the caller's keys, newest first.
@@ -163,10 +156,7 @@ impl<S: Storage> Keycell<S> {
             ("project_reference", project_reference.unwrap_or_default()),
             ("cursor", cursor.unwrap_or_default()),
         ])?;
-        self.call("list_api_keys", Some(caller), async |store, api_keys| {
-            api_keys.call_list_api_keys(store, status, project_reference, limit, cursor).await
-        })
-        .await
+        self.call("list-api-keys", Some(caller), (status, project_reference, limit, cursor)).await
     }
 
     /// Revokes a key, at once and for good. One that was revoked before stays as it was.
@@ -181,10 +171,7 @@ impl<S: Storage> Keycell<S> {
         reason: Option<&str>,
     ) -> Result<ListedApiKey, Error> {
         bounded(&[("api_key_id", api_key_id), ("reason", reason.unwrap_or_default())])?;
-        self.call("revoke_api_key", Some(caller), async |store, api_keys| {
-            api_keys.call_revoke_api_key(store, api_key_id, reason).await
-        })
-        .await
+        self.call("revoke-api-key", Some(caller), (api_key_id, reason)).await
     }
 
     /// Replaces a key by a new one of the same name, project, scopes and expiry. The old one expires
@@ -201,10 +188,7 @@ impl<S: Storage> Keycell<S> {
     ) -> Result<CreatedApiKey, Error> {
         bounded(&[("api_key_id", api_key_id)])?;
         let grace_seconds = u32::try_from(grace.as_secs()).unwrap_or(u32::MAX);
-        self.call("rotate_api_key", Some(caller), async |store, api_keys| {
-            api_keys.call_rotate_api_key(store, api_key_id, Some(grace_seconds)).await
-        })
-        .await
+        self.call("rotate-api-key", Some(caller), (api_key_id, Some(grace_seconds))).await
     }
 
     /// Changes a key's name, or lets it expire earlier.
@@ -224,10 +208,7 @@ impl<S: Storage> Keycell<S> {
             ("name", name.unwrap_or_default()),
             ("expires_at", expires_at.unwrap_or_default()),
         ])?;
-        self.call("update_api_key", Some(caller), async |store, api_keys| {
-            api_keys.call_update_api_key(store, api_key_id, name, expires_at).await
-        })
-        .await
+        self.call("update-api-key", Some(caller), (api_key_id, name, expires_at)).await
     }
 
     pub(crate) fn sandbox(&self) -> &Sandbox<S> {
@@ -235,21 +216,15 @@ impl<S: Storage> Keycell<S> {
     }
 
     /// One call of the component, with its answer made sense of.
-    async fn call<A, T>(
-        &self,
-        name: &str,
-        caller: Option<&Caller>,
-        call: impl AsyncFnOnce(&mut Store<State<S>>, &guest::Guest) -> WasmResult<Result<A, guest::Error>>,
-    ) -> Result<T, Error>
+    async fn call<P, A>(&self, export: &str, caller: Option<&Caller>, params: P) -> Result<A, Error>
     where
-        T: TryFrom<A, Error: std::fmt::Display>,
+        P: ComponentNamedList + Lower + Send + Sync,
+        A: Answer,
+        Result<A::Guest, guest::Error>: Lift + Send + Sync + 'static,
     {
-        let instance_call = async |store: &mut Store<State<S>>, instance: &bindings::Keycell| {
-            call(store, instance.keycell_api_keys_api_keys()).await
-        };
-        let answer = self.sandbox.call(caller, instance_call).await.map_err(|trap| Error::internal(&trap))?;
-        tracing::debug!(user = caller.map(Caller::user_id), succeeded = answer.is_ok(), "{name}");
-        T::try_from(answer?).map_err(|nonsense| Error::internal(&nonsense))
+        let answer = self.sandbox.call(export, caller, params).await.map_err(|trap| Error::internal(&trap))?;
+        tracing::debug!(user = caller.map(Caller::user_id), succeeded = answer.is_ok(), "{export}");
+        A::read(answer?).map_err(|nonsense| Error::internal(&nonsense))
     }
 }
 

@@ -22,6 +22,7 @@
 
 #![deny(missing_docs, unsafe_code)]
 
+mod answer;
 mod api_key;
 #[doc(hidden)]
 pub mod bench;

@@ -4,7 +4,7 @@ use keycell_component::{id::ApiKeyId, time::Time};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api_key::{Nonsense, as_optional_text, as_text, id, optional_time, time},
+    answer::{Answer, Nonsense, as_optional_text, as_text, id, optional_time, time},
     bindings::exports::keycell::api_keys::api_keys as guest,
 };
 
@@ -93,10 +93,10 @@ pub struct ApiKeyPage {
     pub next_cursor: Option<String>,
 }
 
-impl TryFrom<guest::ListedApiKey> for ListedApiKey {
-    type Error = Nonsense;
+impl Answer for ListedApiKey {
+    type Guest = guest::ListedApiKey;
 
-    fn try_from(answer: guest::ListedApiKey) -> Result<Self, Nonsense> {
+    fn read(answer: guest::ListedApiKey) -> Result<Self, Nonsense> {
         Ok(Self {
             id: id("id", &answer.id)?,
             project_id: answer.project_id,
@@ -121,12 +121,12 @@ impl TryFrom<guest::ListedApiKey> for ListedApiKey {
     }
 }
 
-impl TryFrom<guest::ApiKeyPage> for ApiKeyPage {
-    type Error = Nonsense;
+impl Answer for ApiKeyPage {
+    type Guest = guest::ApiKeyPage;
 
-    fn try_from(answer: guest::ApiKeyPage) -> Result<Self, Nonsense> {
+    fn read(answer: guest::ApiKeyPage) -> Result<Self, Nonsense> {
         Ok(Self {
-            api_keys: answer.api_keys.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            api_keys: answer.api_keys.into_iter().map(Answer::read).collect::<Result<_, _>>()?,
             next_cursor: answer.next_cursor,
         })
     }

@@ -1,14 +1,17 @@
 //! One call in its own instance, which is dropped with all it knew when the call is over.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use wasmtime::{
     Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline,
-    component::{HasSelf, Linker},
+    component::{
+        ComponentExportIndex, ComponentNamedList, HasSelf, Instance, InstancePre, Lift, Linker, Lower, TypedFunc,
+    },
+    error::Context as _,
 };
 
 use crate::{
-    bindings::{self, KeycellPre},
+    bindings::{self, KeycellPre, exports::keycell::api_keys::api_keys::Error},
     caller::Caller,
     component::{Component, ComponentError},
     imports::{Imports, Shared},
@@ -21,6 +24,25 @@ const MOST_TICKS: u32 = 100;
 /// What may cross from the component to the host in one direction of one call, in bytes.
 const MOST_CROSSING: usize = 256 << 10;
 
+const INTERFACE: &str = "keycell:api-keys/api-keys@0.1.0";
+const EXPORTS: [&str; 7] = [
+    "create-api-key",
+    "get-api-key",
+    "verify-api-key",
+    "list-api-keys",
+    "revoke-api-key",
+    "rotate-api-key",
+    "update-api-key",
+];
+
+/// Where the component has its exports, looked up once.
+fn exports(component: &Component) -> wasmtime::Result<HashMap<&'static str, ComponentExportIndex>> {
+    let compiled = &component.compiled;
+    let interface = compiled.get_export_index(None, INTERFACE).context(INTERFACE)?;
+    let index = |name| Ok((name, compiled.get_export_index(Some(&interface), name).context(name)?));
+    EXPORTS.into_iter().map(index).collect()
+}
+
 /// What one instance's store holds.
 pub struct State<S> {
     imports: Imports<S>,
@@ -30,7 +52,8 @@ pub struct State<S> {
 /// A component that is linked with the imports of its host.
 pub struct Sandbox<S: Storage> {
     pool: &'static Pool,
-    pre: KeycellPre<State<S>>,
+    pre: InstancePre<State<S>>,
+    exports: HashMap<&'static str, ComponentExportIndex>,
     shared: Arc<Shared<S>>,
 }
 
@@ -41,10 +64,14 @@ impl<S: Storage> Sandbox<S> {
         let link = || {
             let mut linker = Linker::<State<S>>::new(&pool.engine);
             bindings::Keycell::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| &mut state.imports)?;
-            KeycellPre::new(linker.instantiate_pre(&component.compiled)?)
+            let pre = linker.instantiate_pre(&component.compiled)?;
+            // The generated wrapper checks that all exports are there. It is not used for calls,
+            // because it would look up each of them for each call.
+            KeycellPre::new(pre.clone())?;
+            Ok((pre, exports(component)?))
         };
-        let pre = link().map_err(|error| ComponentError::world(&error))?;
-        Ok(Self { pool, pre, shared: Arc::new(shared) })
+        let (pre, exports) = link().map_err(|error: wasmtime::Error| ComponentError::world(&error))?;
+        Ok(Self { pool, pre, exports, shared: Arc::new(shared) })
     }
 
     /// What the calls of this sandbox share.
@@ -52,16 +79,49 @@ impl<S: Storage> Sandbox<S> {
         &self.shared
     }
 
-    /// Runs `call` on a fresh instance.
-    pub async fn call<T>(
+    /// Calls an export on a fresh instance.
+    pub async fn call<P, A>(
+        &self,
+        export: &str,
+        caller: Option<&Caller>,
+        params: P,
+    ) -> wasmtime::Result<Result<A, Error>>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        Result<A, Error>: Lift + Send + Sync + 'static,
+    {
+        self.on_fresh_instance(caller, async |mut store, instance| {
+            let (answer,) = self.export(&mut store, instance, export)?.call_async(&mut store, params).await?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    /// Runs `calls` on a fresh instance.
+    pub async fn on_fresh_instance<T>(
         &self,
         caller: Option<&Caller>,
-        call: impl AsyncFnOnce(&mut Store<State<S>>, &bindings::Keycell) -> wasmtime::Result<T>,
+        calls: impl AsyncFnOnce(Store<State<S>>, &Instance) -> wasmtime::Result<T>,
     ) -> wasmtime::Result<T> {
         let _slot = self.pool.instances.acquire().await?;
         let mut store = self.store(caller);
         let instance = self.pre.instantiate_async(&mut store).await?;
-        call(&mut store, &instance).await
+        calls(store, &instance).await
+    }
+
+    /// An export of an instance, with its type checked.
+    pub fn export<P, A>(
+        &self,
+        store: &mut Store<State<S>>,
+        instance: &Instance,
+        export: &str,
+    ) -> wasmtime::Result<TypedFunc<P, (Result<A, Error>,)>>
+    where
+        P: ComponentNamedList + Lower,
+        Result<A, Error>: Lift + Send + Sync + 'static,
+    {
+        let index = self.exports.get(export).context("the world has no such export")?;
+        instance.get_typed_func(store, index)
     }
 
     fn store(&self, caller: Option<&Caller>) -> Store<State<S>> {

@@ -4,7 +4,7 @@ use keycell_component::{id::ApiKeyId, time::Time};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
-    api_key::{Nonsense, as_optional_text, as_text, id, optional_time},
+    answer::{Answer, Nonsense, as_optional_text, as_text, id, optional_time},
     bindings::exports::keycell::api_keys::api_keys as guest,
 };
 
@@ -78,10 +78,10 @@ impl Serialize for Verification {
     }
 }
 
-impl TryFrom<guest::Verification> for Verification {
-    type Error = Nonsense;
+impl Answer for Verification {
+    type Guest = guest::Verification;
 
-    fn try_from(answer: guest::Verification) -> Result<Self, Nonsense> {
+    fn read(answer: guest::Verification) -> Result<Self, Nonsense> {
         Ok(match answer {
             guest::Verification::Valid(key) => Self::Valid(VerifiedApiKey {
                 id: id("id", &key.id)?,
