@@ -14,13 +14,12 @@ const TRIGGER: &str = "ffffffff-ffff-7fff-bfff-ffffffffffff";
 
 /// The real guest, but for this statement where it gets the key [`TRIGGER`].
 fn hostile(name: &'static str, statement: &str) -> Keycell<MemoryStorage> {
-    let replacement = format!(
-        "if api_key_id.starts_with(\"ffffffff\") {{ {statement} }}\n    find_key(&Caller::current()?, id)?.try_into()"
-    );
+    let replacement =
+        format!("if api_key_id.starts_with(\"ffffffff\") {{ {statement} }}\n    find_key(&caller, id)?.try_into()");
     let mutant = Mutant {
         name,
         file: "guest/get.rs",
-        original: "find_key(&Caller::current()?, id)?.try_into()",
+        original: "find_key(&caller, id)?.try_into()",
         replacement: replacement.leak(),
     };
     Keycell::builder(MemoryStorage::default()).component(mutant.build()).build().unwrap()
@@ -85,11 +84,27 @@ async fn one_that_asks_for_too_many_random_bytes() {
 }
 
 #[tokio::test]
-async fn one_that_asks_who_calls_when_nobody_does_or_hands_over_a_huge_record() {
+async fn one_that_hands_over_a_huge_record() {
     let statement = "let _ = super::storage::insert_key(&super::storage::KeyRecord { id: \"x\".into(), prefix: \"x\".into(), lookup: \"x\".into(), hash: alloc::vec![0; 400_000],
         user_id: \"x\".into(), project_id: None, name: \"x\".into(), scopes: alloc::vec![], created_at: 0, updated_at: 0, expires_at: None,
         last_used_at: None, revoked_at: None, revocation_reason: None, rotated_from: None, rotated_to: None, revision: 0 });";
     assert_costs_one_call(hostile("hands over much", statement)).await;
+}
+
+/// What keycell promises: what one call leaves in its memory, no other call finds.
+#[tokio::test]
+async fn one_that_leaves_something_behind_for_the_next_call() {
+    let statement = "
+        static LEFT: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
+        if LEFT.swap(7, core::sync::atomic::Ordering::Relaxed) != 0 { core::arch::wasm32::unreachable() }";
+    let keycell = hostile("leaves something behind", statement);
+    let ann = Caller::user("ann").unwrap();
+    for _ in 0..200 {
+        assert_eq!(
+            keycell.get_api_key(&ann, TRIGGER).await,
+            Err(Error::NotFound { subject: keycell::Subject::ApiKey })
+        );
+    }
 }
 
 /// On one thread, too: the others get their turn while one loops.

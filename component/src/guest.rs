@@ -238,13 +238,15 @@ fn find_project(caller: &access::Caller, reference: ProjectReference) -> Result<
 }
 
 impl access::Caller {
-    /// Who is calling.
     fn current() -> Result<Self, Error> {
         let caller = context::get_caller();
         Ok(Self {
             user_id: caller.user_id,
             project_id: caller.project_id,
-            expires_at: caller.expires_at.map(stored_time).transpose()?,
+            expires_at: caller
+                .expires_at
+                .map(|millis| Time::from_millis(millis).ok_or(context::InternalCause::Caller))
+                .transpose()?,
             scopes: caller.scopes,
         })
     }

@@ -21,12 +21,12 @@ pub trait Answer: Sized {
 }
 
 pub fn id(field: &'static str, text: &str) -> Result<ApiKeyId, Nonsense> {
-    ApiKeyId::parse(text).map_err(|_| Nonsense(field))
+    ApiKeyId::parse(text).ok().filter(|id| id.to_text() == text).ok_or(Nonsense(field))
 }
 
 pub fn time(field: &'static str, text: &str) -> Result<Time, Nonsense> {
-    let millis = time::parse(text).map_err(|_| Nonsense(field))?;
-    Time::from_millis(millis).ok_or(Nonsense(field))
+    let time = time::parse(text).ok().and_then(Time::from_millis);
+    time.filter(|time| time.to_text() == text).ok_or(Nonsense(field))
 }
 
 pub fn optional_time(field: &'static str, text: Option<String>) -> Result<Option<Time>, Nonsense> {

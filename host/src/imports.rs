@@ -107,6 +107,7 @@ impl<S: Storage> context::Host for Imports<S> {
     fn report_internal(&mut self, cause: context::InternalCause) -> Result<String> {
         Ok(log_cause(match cause {
             context::InternalCause::Policy => "the policy breaks its own rules",
+            context::InternalCause::Caller => "the caller expires at a time outside the years 1970 to 9999",
             context::InternalCause::Clock => "the clock shows a time outside the years 1970 to 9999",
             context::InternalCause::StorageRecord => "a stored record breaks the rules of records",
         }))

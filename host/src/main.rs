@@ -10,7 +10,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = command::Cli::parse();
-    command::log_to_stderr();
+    command::log_to_stderr(&cli);
     match command::run(cli) {
         Ok(code) => code,
         Err(error) => {

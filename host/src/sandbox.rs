@@ -21,7 +21,7 @@ use crate::{
 
 /// For how many ticks an instance may compute. Waiting for storage is at most one of them.
 const MOST_TICKS: u32 = 100;
-/// What may cross from the component to the host in one direction of one call, in bytes.
+/// What the component may hand to the host at a time, in bytes as the host holds them.
 const MOST_CROSSING: usize = 256 << 10;
 
 const INTERFACE: &str = "keycell:api-keys/api-keys@0.1.0";

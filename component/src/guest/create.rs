@@ -27,6 +27,9 @@ pub fn create_api_key(
     let now = imports::now()?;
     let caller = Caller::acting(now)?;
     let policy = context::get_policy();
+    if policy.longest_life.is_some_and(|life| life <= 0) {
+        return Err(InternalCause::Policy.into());
+    }
     let limits = Limits { longest_life: policy.longest_life, callers_expiry: caller.expires_at };
 
     let mut faults = Faults::default();

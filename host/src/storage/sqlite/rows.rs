@@ -11,10 +11,12 @@ type Result<T> = std::result::Result<T, SqliteError>;
 pub fn insert_key(connection: &Connection, key: &KeyRecord) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO api_keys (id, prefix, lookup, hash, user_id, project_id, name, scopes, created_at,
-                                   updated_at, expires_at, rotated_from)
-             VALUES (:id, :prefix, :lookup, :hash, :user_id, :project_id, :name, :scopes, :created_at,
-                     :updated_at, :expires_at, :rotated_from)",
+            "INSERT INTO api_keys (id, prefix, lookup, hash, user_id, project_id, name, scopes, created_at, updated_at,
+                                   expires_at, last_used_at, revoked_at, revocation_reason, rotated_from, rotated_to,
+                                   revision)
+             VALUES (:id, :prefix, :lookup, :hash, :user_id, :project_id, :name, :scopes, :created_at, :updated_at,
+                     :expires_at, :last_used_at, :revoked_at, :revocation_reason, :rotated_from, :rotated_to,
+                     :revision)",
         )?
         .execute(named_params! {
             ":id": key.id,
@@ -28,7 +30,12 @@ pub fn insert_key(connection: &Connection, key: &KeyRecord) -> Result<()> {
             ":created_at": key.created_at,
             ":updated_at": key.updated_at,
             ":expires_at": key.expires_at,
+            ":last_used_at": key.last_used_at,
+            ":revoked_at": key.revoked_at,
+            ":revocation_reason": key.revocation_reason,
             ":rotated_from": key.rotated_from,
+            ":rotated_to": key.rotated_to,
+            ":revision": key.revision,
         })?;
     Ok(())
 }

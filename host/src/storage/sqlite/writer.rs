@@ -69,11 +69,13 @@ fn run(mut connection: Connection, waiting: &mpsc::Receiver<Write>, uses: &Uses,
     loop {
         match waiting.recv_timeout(next_storing.saturating_duration_since(Instant::now())) {
             Ok(first) => write_group(&mut connection, first, waiting),
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                store(uses, &mut connection);
-                next_storing = Instant::now() + store_uses_every;
-            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+        // Also when there is always something to write.
+        if Instant::now() >= next_storing {
+            store(uses, &mut connection);
+            next_storing = Instant::now() + store_uses_every;
         }
     }
     store(uses, &mut connection);
