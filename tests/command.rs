@@ -1,12 +1,15 @@
 //! The command, run as a process.
 
 use std::{
+    io::Write,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use keycell::tools::TOOLS;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::mutants::Mutant;
 
 /// A database of its own, and nothing of the environment.
 struct Cli {
@@ -29,6 +32,23 @@ impl Cli {
 
     fn run(&self, args: &[&str]) -> Output {
         self.command().args(args).output().unwrap()
+    }
+
+    /// The command with something on its standard input.
+    fn run_with_input(&self, args: &[&str], input: &str) -> Output {
+        let mut command = self.command();
+        let mut child =
+            command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // It need not read to the end of what is too long.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// What `keycell verify` says of a key, and its exit code.
+    fn verify(&self, key: &str, args: &[&str]) -> (String, i32) {
+        let output = self.run_with_input(&[&["verify"], args].concat(), &format!("{key}\n"));
+        assert!(output.stderr.is_empty(), "{output:?}");
+        (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap())
     }
 
     /// Standard output as JSON, with nothing else on it and nothing on standard error.
@@ -83,12 +103,12 @@ fn a_key_is_created_and_read_in_a_pipe() {
     assert_eq!(created["project_id"], project["id"]);
     assert_eq!(created["user_id"], "local");
     assert_eq!(created["expires_at"], "2131-01-31T00:00:00.000Z");
-    assert_eq!(created["scopes"], serde_json::json!(["api-keys:read", "api-keys:write"]));
+    assert_eq!(created["scopes"], json!(["api-keys:read", "api-keys:write"]));
 
     let read = cli.json(&["get", created["id"].as_str().unwrap()]);
     assert_is_output_of("get_api_key", &read);
     assert_eq!(read["key_prefix"], created["key_prefix"]);
-    assert_eq!(cli.json(&["project", "list"]), serde_json::json!([project]));
+    assert_eq!(cli.json(&["project", "list"]), json!([project]));
 }
 
 #[test]
@@ -105,7 +125,7 @@ fn users_do_not_see_each_other() {
         cli.fails(1, &["create", "--name", "x", "--project", "web", "--user", "bob"]),
         "error: no such project\n"
     );
-    assert_eq!(cli.json(&["project", "list", "--user", "bob"]), serde_json::json!([]));
+    assert_eq!(cli.json(&["project", "list", "--user", "bob"]), json!([]));
 }
 
 #[test]
@@ -184,6 +204,126 @@ fn a_person_reads_a_table_and_a_warning() {
 }
 
 #[test]
+fn a_key_is_verified_from_standard_input() {
+    let cli = Cli::new();
+    let created = cli.json(&["create", "--name", "x"]);
+    let (id, key) = (created["id"].as_str().unwrap(), created["key"].as_str().unwrap());
+    assert_eq!(cli.json(&["get", id])["last_used_at"], Value::Null);
+    assert_eq!(cli.verify(key, &[]), ("valid\n".to_owned(), 0));
+    assert_eq!(cli.verify(&format!("{key}\r"), &["--scope", "api-keys:read"]), ("valid\n".to_owned(), 0));
+    // Each process is an orderly stop, which stores the use.
+    assert!(cli.json(&["get", id])["last_used_at"].is_string());
+
+    assert_eq!(cli.verify(key, &["--scope", "api-keys:read", "--scope", "x"]), ("missing-scopes\n".to_owned(), 1));
+    assert_eq!(cli.verify("", &[]), ("malformed\n".to_owned(), 1));
+    assert_eq!(cli.verify(&"x".repeat(100_000), &[]).1, 1);
+    let other = Cli::new().json(&["create", "--name", "x"]);
+    assert_eq!(cli.verify(other["key"].as_str().unwrap(), &[]), ("unknown\n".to_owned(), 1));
+
+    let (details, code) = cli.verify(key, &["--scope", "x", "--json"]);
+    let details: Value = serde_json::from_str(&details).unwrap();
+    assert_is_output_of("verify_api_key", &details);
+    assert_eq!((&details["reason"], &details["missing_scopes"], code), (&json!("missing-scopes"), &json!(["x"]), 1));
+    let details: Value = serde_json::from_str(&cli.verify(key, &["--json"]).0).unwrap();
+    assert_is_output_of("verify_api_key", &details);
+    assert_eq!((&details["valid"], &details["id"]), (&json!(true), &json!(id)));
+}
+
+#[test]
+fn a_key_is_never_an_argument_of_verify() {
+    let cli = Cli::new();
+    let created = cli.json(&["create", "--name", "x"]);
+    cli.fails(2, &["verify", created["key"].as_str().unwrap()]);
+}
+
+#[test]
+fn a_key_lives_from_creation_to_rotation_and_revocation() {
+    let cli = Cli::new();
+    let created = cli.json(&["create", "--name", "x", "--expires-at", "2131-01-31"]);
+    let (id, key) = (created["id"].as_str().unwrap(), created["key"].as_str().unwrap());
+
+    let updated = cli.json(&["update", id, "--name", "y", "--expires-at", "2130-01-31"]);
+    assert_is_output_of("update_api_key", &updated);
+    assert_eq!((&updated["name"], &updated["status"]), (&json!("y"), &json!("active")));
+    assert!(cli.fails(1, &["update", id, "--expires-at", "2131-01-31"]).contains("earlier"));
+    cli.fails(2, &["update", id]);
+
+    let rotated = cli.json(&["rotate", id, "--grace", "1h"]);
+    assert_is_output_of("rotate_api_key", &rotated);
+    assert_eq!((&rotated["name"], &rotated["expires_at"]), (&json!("y"), &json!("2130-01-31T00:00:00.000Z")));
+    assert_eq!(cli.verify(key, &[]).0, "valid\n");
+    assert!(cli.fails(1, &["rotate", id]).contains("look again"));
+    cli.fails(2, &["rotate", id, "--grace", "soon"]);
+
+    let new_id = rotated["id"].as_str().unwrap();
+    let replaced = cli.json(&["rotate", new_id]);
+    assert_eq!(cli.verify(rotated["key"].as_str().unwrap(), &[]), ("expired\n".to_owned(), 1));
+
+    let revoked = cli.json(&["revoke", id, "--reason", "left in a screenshot"]);
+    assert_is_output_of("revoke_api_key", &revoked);
+    assert_eq!((&revoked["status"], &revoked["rotated_to"]), (&json!("revoked"), &json!(new_id)));
+    assert_eq!(cli.verify(key, &[]), ("revoked\n".to_owned(), 1));
+    assert_eq!(cli.json(&["revoke", id, "--reason", "again"])["revocation_reason"], "left in a screenshot");
+
+    let ids = |args: &[&str]| -> Vec<Value> {
+        let page = cli.json(&[&["list"], args].concat());
+        assert_is_output_of("list_api_keys", &page);
+        page["api_keys"].as_array().unwrap().iter().map(|key| key["id"].clone()).collect()
+    };
+    assert_eq!(ids(&[]), [replaced["id"].clone()]);
+    assert_eq!(ids(&["--status", "expired"]), [json!(new_id)]);
+    assert_eq!(ids(&["--status", "revoked"]), [json!(id)]);
+    assert_eq!(ids(&["--status", "all", "--limit", "2"]).len(), 2);
+    assert_eq!(ids(&["--status", "all", "--limit", "2", "--all"]).len(), 3);
+    assert!(cli.fails(1, &["list", "--limit", "101", "--status", "gone"]).contains("from 1 to 100"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_person_is_asked_for_the_key_and_does_not_see_it() {
+    let cli = Cli::new();
+    let created = cli.json(&["create", "--name", "x"]);
+    let key = created["key"].as_str().unwrap();
+    let line = format!("'{}' verify", env!("CARGO_BIN_EXE_keycell"));
+    let mut script = Command::new("script")
+        .args(["--quiet", "--return", "--echo", "never", "--command", &line, "/dev/null"])
+        .env("KEYCELL_DATABASE", cli.dir.path().join("keycell.db"))
+        .env("TERM", "xterm-256color")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = script.stdin.take().unwrap();
+    // Not before it asks: a terminal shows what is typed too early.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    stdin.write_all(format!("{key}\n").as_bytes()).unwrap();
+    let output = script.wait_with_output().unwrap();
+    drop(stdin);
+    let seen = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{seen}");
+    assert!(seen.contains("key: ") && seen.contains("valid") && seen.contains("\u{1b}["), "{seen:?}");
+    assert!(!seen.contains(&key[24..40]), "{seen}");
+}
+
+#[test]
+fn a_wrong_component_fails_the_suite() {
+    let mutant = Mutant {
+        name: "drops the checksum, for the command",
+        file: "key.rs",
+        original: "base62::six_digits(crc32_iso_hdlc(body))",
+        replacement: "base62::six_digits(body.len() as u32 - body.len() as u32)",
+    };
+    let cli = Cli::new();
+    let file = cli.dir.path().join("wrong.wasm");
+    std::fs::write(&file, mutant.build().bytes()).unwrap();
+    let output = cli.run(&["conformance", file.to_str().unwrap()]);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(lines.lines().any(|line| line.starts_with("FAIL  key: the checksum is CRC-32")), "{lines}");
+    assert!(!lines.lines().last().unwrap().ends_with(" 0 failed"), "{lines}");
+}
+
+#[test]
 fn help_has_examples_and_shells_have_completions() {
     let cli = Cli::new();
     for command in [
@@ -192,6 +332,12 @@ fn help_has_examples_and_shells_have_completions() {
         &["get", "--help"],
         &["conformance", "--help"],
         &["component", "--help"],
+        &["verify", "--help"],
+        &["list", "--help"],
+        &["revoke", "--help"],
+        &["rotate", "--help"],
+        &["update", "--help"],
+        &["project", "create", "--help"],
     ] {
         let output = cli.run(command);
         assert!(output.status.success());

@@ -3,6 +3,7 @@
 
 use std::{
     hint::black_box,
+    ops::Range,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -179,70 +180,59 @@ fn runtime(threads: usize) -> Runtime {
     Builder::new_multi_thread().worker_threads(threads).enable_all().build().expect("a runtime")
 }
 
-/// So many calls, in the shares that one instance serves.
-fn shares(calls: u64) -> impl Iterator<Item = u64> {
+/// The calls of a range, in the shares that one instance serves.
+fn shares(calls: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     let most = bench::CALLS_OF_ONE_INSTANCE;
-    (0..calls.div_ceil(most)).map(move |share| most.min(calls - share * most))
+    calls.clone().step_by(most as usize).map(move |from| from..calls.end.min(from + most))
 }
 
-/// Times `tasks` tasks that make `calls` calls in all.
-fn timed<F, Fut>(runtime: &Runtime, tasks: u64, calls: u64, work: F) -> Duration
-where
-    F: Fn(u64, u64) -> Fut,
+/// Measures `work`, which makes the calls of a range, in so many tasks at once.
+fn measure<F, Fut>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    (runtime, tasks): (&Runtime, u64),
+    world: &Arc<World>,
+    work: F,
+) where
+    F: Fn(Arc<World>, Range<u64>) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let share = calls.div_ceil(tasks);
-    let began = Instant::now();
-    let running: Vec<_> = (0..tasks).map(|task| runtime.spawn(work(task * share, (task + 1) * share))).collect();
-    for task in running {
-        runtime.block_on(task).expect("a task");
-    }
-    began.elapsed()
+    group.bench_function(name, |bencher| {
+        bencher.iter_custom(|calls| {
+            let share = calls.div_ceil(tasks);
+            let began = Instant::now();
+            let running: Vec<_> = (0..tasks)
+                .map(|task| runtime.spawn(work(Arc::clone(world), task * share..(task + 1) * share)))
+                .collect();
+            for task in running {
+                runtime.block_on(task).expect("a task");
+            }
+            began.elapsed()
+        });
+    });
 }
 
 fn reads(criterion: &mut Criterion) {
     let world = Arc::new(World::new(STORED));
     for threads in [1, 2] {
         let runtime = runtime(threads);
-        let tasks = threads as u64;
+        let on = (&runtime, threads as u64);
         let mut group = group(criterion, &format!("get {threads} thread"));
-        group.bench_function("native", |bencher| {
-            bencher.iter_custom(|calls| {
-                timed(&runtime, tasks, calls, |from, to| {
-                    let world = Arc::clone(&world);
-                    async move {
-                        for n in from..to {
-                            native_get(world.keycell.storage(), world.id(n)).await;
-                        }
-                    }
-                })
-            });
+        measure(&mut group, "native", on, &world, |world, calls| async move {
+            for n in calls {
+                native_get(world.keycell.storage(), world.id(n)).await;
+            }
         });
-        group.bench_function("reused instance", |bencher| {
-            bencher.iter_custom(|calls| {
-                timed(&runtime, tasks, calls, |from, to| {
-                    let world = Arc::clone(&world);
-                    async move {
-                        for calls in shares(to - from) {
-                            let id = world.id(from);
-                            let read = bench::get_on_one_instance(&world.keycell, &world.caller, id, calls);
-                            read.await.expect("read");
-                        }
-                    }
-                })
-            });
+        measure(&mut group, "reused instance", on, &world, |world, calls| async move {
+            for share in shares(calls) {
+                let ids: Vec<_> = share.map(|n| world.id(n)).collect();
+                bench::get_on_one_instance(&world.keycell, &world.caller, ids).await.expect("read");
+            }
         });
-        group.bench_function("fresh instance", |bencher| {
-            bencher.iter_custom(|calls| {
-                timed(&runtime, tasks, calls, |from, to| {
-                    let world = Arc::clone(&world);
-                    async move {
-                        for n in from..to {
-                            black_box(world.keycell.get_api_key(&world.caller, world.id(n)).await.expect("read"));
-                        }
-                    }
-                })
-            });
+        measure(&mut group, "fresh instance", on, &world, |world, calls| async move {
+            for n in calls {
+                black_box(world.keycell.get_api_key(&world.caller, world.id(n)).await.expect("read"));
+            }
         });
     }
 }
@@ -251,45 +241,25 @@ fn creates(criterion: &mut Criterion) {
     let world = Arc::new(World::new(STORED));
     let runtime = runtime(2);
     let mut group = group(criterion, "create");
-    group.bench_function("native", |bencher| {
-        bencher.iter_custom(|calls| {
-            timed(&runtime, 1, calls, |from, to| {
-                let world = Arc::clone(&world);
-                async move {
-                    for _ in from..to {
-                        native_create(world.keycell.storage()).await;
-                    }
-                }
-            })
-        });
+    measure(&mut group, "native", (&runtime, 1), &world, |world, calls| async move {
+        for _ in calls {
+            native_create(world.keycell.storage()).await;
+        }
     });
-    group.bench_function("reused instance", |bencher| {
-        bencher.iter_custom(|calls| {
-            timed(&runtime, 1, calls, |from, to| {
-                let world = Arc::clone(&world);
-                async move {
-                    let request = CreateApiKey::named("bench");
-                    for calls in shares(to - from) {
-                        let created = bench::create_on_one_instance(&world.keycell, &world.caller, &request, calls);
-                        created.await.expect("created");
-                    }
-                }
-            })
-        });
+    measure(&mut group, "reused instance", (&runtime, 1), &world, |world, calls| async move {
+        let request = CreateApiKey::named("bench");
+        for share in shares(calls) {
+            let times = share.end - share.start;
+            let created = bench::create_on_one_instance(&world.keycell, &world.caller, &request, times);
+            created.await.expect("created");
+        }
     });
     for (name, tasks) in [("fresh instance", 1), ("fresh instance, 8 at once", 8)] {
-        group.bench_function(name, |bencher| {
-            bencher.iter_custom(|calls| {
-                timed(&runtime, tasks, calls, |from, to| {
-                    let world = Arc::clone(&world);
-                    async move {
-                        for _ in from..to {
-                            let request = CreateApiKey::named("bench");
-                            black_box(world.keycell.create_api_key(&world.caller, request).await.expect("created"));
-                        }
-                    }
-                })
-            });
+        measure(&mut group, name, (&runtime, tasks), &world, |world, calls| async move {
+            for _ in calls {
+                let request = CreateApiKey::named("bench");
+                black_box(world.keycell.create_api_key(&world.caller, request).await.expect("created"));
+            }
         });
     }
 }
@@ -335,56 +305,43 @@ fn verifications(criterion: &mut Criterion) {
         let world = Arc::new(World::new(stored));
         for threads in [1, 2] {
             let runtime = runtime(threads);
-            let tasks = threads as u64;
+            let on = (&runtime, threads as u64);
             let mut group = group(criterion, &format!("verify {stored} keys {threads} thread"));
-            group.bench_function("native", |bencher| {
-                bencher.iter_custom(|calls| {
-                    timed(&runtime, tasks, calls, |from, to| {
-                        let world = Arc::clone(&world);
-                        async move {
-                            for n in from..to {
-                                assert!(native_verify(world.keycell.storage(), &world.key(n).key).await);
-                            }
-                        }
-                    })
-                });
+            measure(&mut group, "native", on, &world, |world, calls| async move {
+                for n in calls {
+                    assert!(native_verify(world.keycell.storage(), &world.key(n).key).await);
+                }
             });
-            group.bench_function("good", |bencher| {
-                bencher.iter_custom(|calls| {
-                    timed(&runtime, tasks, calls, |from, to| {
-                        let world = Arc::clone(&world);
-                        async move {
-                            for n in from..to {
-                                assert!(verify(&world, &world.key(n).key).await);
-                            }
-                        }
-                    })
-                });
+            measure(&mut group, "good", on, &world, |world, calls| async move {
+                for n in calls {
+                    assert!(verify(&world, &world.key(n).key).await);
+                }
             });
         }
         let runtime = runtime(1);
         figure(&format!("verify {stored} keys/p99"), runtime.block_on(ninety_ninth_percentile(&world)));
-        let unknown = native_record(1, "unknown").0.into_text();
-        let mut wrong_checksum = world.key(1).key.clone();
-        let last = if wrong_checksum.pop() == Some('0') { '1' } else { '0' };
-        wrong_checksum.push(last);
-        let revoked = world.key(2).key.clone();
-        runtime.block_on(world.keycell.revoke_api_key(&world.caller, world.id(2), None)).expect("revoked");
-        let mut group = group(criterion, &format!("verify {stored} keys 1 thread"));
-        for (name, key) in [("wrong checksum", wrong_checksum), ("unknown", unknown), ("revoked", revoked)] {
-            group.bench_function(name, |bencher| {
-                bencher.iter_custom(|calls| {
-                    timed(&runtime, 1, calls, |from, to| {
-                        let (world, key) = (Arc::clone(&world), key.clone());
-                        async move {
-                            for _ in from..to {
-                                assert!(!verify(&world, &key).await);
-                            }
-                        }
-                    })
-                });
-            });
-        }
+        refusals(criterion, &runtime, &world, stored);
+    }
+}
+
+fn refusals(criterion: &mut Criterion, runtime: &Runtime, world: &Arc<World>, stored: usize) {
+    let mut wrong_checksum = world.key(1).key.clone();
+    let last = if wrong_checksum.pop() == Some('0') { '1' } else { '0' };
+    wrong_checksum.push(last);
+    let unknown = native_record(1, "unknown").0.into_text();
+    let revoked = world.key(2).key.clone();
+    runtime.block_on(world.keycell.revoke_api_key(&world.caller, world.id(2), None)).expect("revoked");
+
+    let mut group = group(criterion, &format!("verify {stored} keys 1 thread"));
+    for (name, key) in [("wrong checksum", wrong_checksum), ("unknown", unknown), ("revoked", revoked)] {
+        measure(&mut group, name, (runtime, 1), world, |world, calls| {
+            let key = key.clone();
+            async move {
+                for _ in calls {
+                    assert!(!verify(&world, &key).await);
+                }
+            }
+        });
     }
 }
 

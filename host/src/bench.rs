@@ -6,7 +6,7 @@ use crate::{Caller, CreateApiKey, Error, Keycell, Storage, bindings::exports::ke
 /// none back, because it is made for one.
 pub const CALLS_OF_ONE_INSTANCE: u64 = 100;
 
-/// Reads a key so many times through one instance.
+/// Reads keys through one instance.
 ///
 /// # Errors
 ///
@@ -14,13 +14,12 @@ pub const CALLS_OF_ONE_INSTANCE: u64 = 100;
 pub async fn get_on_one_instance<S: Storage>(
     keycell: &Keycell<S>,
     caller: &Caller,
-    id: &str,
-    times: u64,
+    ids: impl IntoIterator<Item = &str>,
 ) -> Result<(), Error> {
     let sandbox = keycell.sandbox();
     let calls = sandbox.on_fresh_instance(Some(caller), async |mut store, instance| {
         let get = sandbox.export::<(&str,), guest::ApiKey>(&mut store, instance, "get-api-key")?;
-        for _ in 0..times {
+        for id in ids {
             if let (Err(error),) = get.call_async(&mut store, (id,)).await? {
                 return Ok(Err(error));
             }

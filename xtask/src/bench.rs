@@ -26,6 +26,24 @@ const RATIOS: &[(&str, &str, &str, &str)] = &[
         "create/fresh instance, 8 at once",
         "at least 3",
     ),
+    (
+        "verify, fresh instance / native",
+        "verify 100000 keys 1 thread/good",
+        "verify 100000 keys 1 thread/native",
+        "at most 2.5",
+    ),
+    (
+        "verify, fresh instance / native, 2 threads",
+        "verify 100000 keys 2 thread/good",
+        "verify 100000 keys 2 thread/native",
+        "",
+    ),
+    (
+        "verify, 1,000,000 keys / 100,000 keys",
+        "verify 1000000 keys 1 thread/good",
+        "verify 100000 keys 1 thread/good",
+        "at most 1.3",
+    ),
 ];
 
 pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
