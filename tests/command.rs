@@ -161,14 +161,42 @@ fn a_key_where_an_id_belongs_is_not_echoed() {
 }
 
 #[test]
-fn the_most_verbose_log_holds_no_secret() {
+fn the_most_verbose_log_holds_no_secret_and_no_hash() {
     let cli = Cli::new();
-    let output = cli.command().env("RUST_LOG", "trace").args(["create", "--name", "x"]).output().unwrap();
+    let verbose = |args: &[&str], input: &str| {
+        let mut command = cli.command();
+        command.env("RUST_LOG", "trace").args(args);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let output = verbose(&["create", "--name", "x"], "");
     let created: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let secret = &created["key"].as_str().unwrap()[21..64];
-    let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.contains("create-api-key"), "there is nothing to search: {log}");
-    assert!(!log.contains(&secret[..16]));
+    let (id, key) = (created["id"].as_str().unwrap(), created["key"].as_str().unwrap());
+    let mut log = output.stderr;
+    for (args, input) in [
+        (&["verify"][..], key),
+        (&["verify", "--scope", "x"], key),
+        (&["get", key], ""),
+        (&["get", id], ""),
+        (&["rotate", id], ""),
+        (&["rotate", id], ""),
+        (&["list", "--status", "all"], ""),
+        (&["revoke", id], ""),
+        (&["verify"], key),
+    ] {
+        log.extend(verbose(args, input).stderr);
+    }
+    let log = String::from_utf8(log).unwrap();
+    for export in ["create", "verify", "get", "rotate", "revoke"] {
+        assert!(log.contains(&format!("{export}-api-key")), "there is nothing to search: {log}");
+    }
+    assert!(!log.contains(&key[24..40]));
+    let database = rusqlite::Connection::open(cli.dir.path().join("keycell.db")).unwrap();
+    let hash: Vec<u8> = database.query_row("SELECT hash FROM api_keys WHERE id = ?1", [id], |row| row.get(0)).unwrap();
+    let hexadecimal: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let decimal = format!("{}, {}, {}, {}", hash[0], hash[1], hash[2], hash[3]);
+    assert!(!log.contains(&hexadecimal[..16]) && !log.contains(&decimal));
 }
 
 #[test]
@@ -230,10 +258,52 @@ fn a_key_is_verified_from_standard_input() {
 }
 
 #[test]
-fn a_key_is_never_an_argument_of_verify() {
+fn a_key_among_the_arguments_is_not_repeated() {
     let cli = Cli::new();
     let created = cli.json(&["create", "--name", "x"]);
-    cli.fails(2, &["verify", created["key"].as_str().unwrap()]);
+    let (id, key) = (created["id"].as_str().unwrap(), created["key"].as_str().unwrap());
+    let glued = format!("--name={key}");
+    for args in [&["verify", key][..], &[key], &["rotate", id, "--grace", key], &["verify", &glued], &["get", id, key]]
+    {
+        let stderr = cli.fails(2, args);
+        assert!(stderr.contains("revoke it") && stderr.contains("Usage"), "{stderr}");
+        assert!(!stderr.contains(&key[24..40]), "{args:?}");
+    }
+    let stderr = cli.fails(1, &["create", "--name", "x", "--user", key]);
+    assert!(!stderr.contains(&key[24..40]));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_nobody_takes_is_a_failure_and_no_panic() {
+    let cli = Cli::new();
+    let key = cli.json(&["create", "--name", "x"])["key"].as_str().unwrap().to_owned();
+    for args in
+        [&["list"][..], &["component"], &["conformance"], &["completions", "bash"], &["project", "list"], &["verify"]]
+    {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut child =
+            cli.command().args(args).stdin(Stdio::piped()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(key.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_database_is_where_its_path_says() {
+    let cli = Cli::new();
+    for name in [":memory:", "file:x?mode=memory", "relative.db"] {
+        let mut create = cli.command();
+        create.current_dir(cli.dir.path()).args(["create", "--name", "x", "--database", name]);
+        let created: Value = serde_json::from_slice(&create.output().unwrap().stdout).unwrap();
+        let mut get = cli.command();
+        get.current_dir(cli.dir.path()).args(["get", created["id"].as_str().unwrap(), "--database", name]);
+        assert!(get.output().unwrap().status.success(), "{name}");
+        assert!(cli.dir.path().join(name).is_file(), "{name}");
+    }
 }
 
 #[test]

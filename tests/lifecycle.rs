@@ -37,22 +37,56 @@ fn sqlite(path: &Path) -> Keycell<SqliteStorage> {
 #[derive(Clone, Debug)]
 enum Step {
     Create { lives_ms: Option<i64> },
-    Verify { key: usize, tampered: bool },
+    Verify { key: usize, how: Presented },
     Rotate { key: usize, grace_s: u32 },
     Revoke { key: usize },
     Expire { key: usize, in_ms: i64 },
     Clock { by_ms: i64 },
 }
 
+/// How a key is presented.
+#[derive(Clone, Copy, Debug)]
+enum Presented {
+    AsItIs,
+    WithAWrongChecksum,
+    /// By somebody who knows its public part alone.
+    WithAnotherSecret,
+    /// To something that it may not do.
+    ForMoreThanItMay,
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => prop::option::of(1..5_000_i64).prop_map(|lives_ms| Step::Create { lives_ms }),
-        5 => (any::<usize>(), prop::bool::weighted(0.1)).prop_map(|(key, tampered)| Step::Verify { key, tampered }),
+        5 => (any::<usize>(), presented()).prop_map(|(key, how)| Step::Verify { key, how }),
         2 => (any::<usize>(), 0..4_u32).prop_map(|(key, grace_s)| Step::Rotate { key, grace_s }),
         1 => any::<usize>().prop_map(|key| Step::Revoke { key }),
         1 => (any::<usize>(), -100..3_000_i64).prop_map(|(key, in_ms)| Step::Expire { key, in_ms }),
         3 => (-500..2_000_i64).prop_map(|by_ms| Step::Clock { by_ms }),
     ]
+}
+
+fn presented() -> impl Strategy<Value = Presented> {
+    prop_oneof![
+        6 => Just(Presented::AsItIs),
+        1 => Just(Presented::WithAWrongChecksum),
+        1 => Just(Presented::WithAnotherSecret),
+        1 => Just(Presented::ForMoreThanItMay),
+    ]
+}
+
+/// A key of the same lookup with another secret and a right checksum.
+fn with_another_secret(key: &str) -> String {
+    let lookup = key.split('_').nth(1).unwrap();
+    // The random bytes of the lookup's digits, then other ones.
+    let digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut bytes = lookup.chars().map(|digit| digits.find(digit).unwrap() as u8).chain(std::iter::repeat(7));
+    let minted = keycell_component::key::Key::mint(&keycell::Prefix::default(), &mut |out: &mut [u8]| {
+        out.fill_with(|| bytes.next().unwrap());
+    });
+    let text = minted.into_text();
+    assert_eq!(text[..20], key[..20]);
+    text
 }
 
 /// What the rules say of a key, in the simplest way.
@@ -123,16 +157,23 @@ impl Model {
                 assert_eq!(created.expires_at.map(Time::millis), lives_ms.map(|lives_ms| now + lives_ms));
                 self.keys.push(ModelKey::new(&created));
             }
-            Step::Verify { key, tampered } => {
+            Step::Verify { key, how } => {
                 let Some((index, key)) = self.key(key) else { return };
-                let text = if tampered { key.text.replace('_', "-") } else { key.text.clone() };
-                let expected = match key.status(now) {
-                    _ if tampered => Some(Refusal::Malformed),
-                    KeyStatus::Revoked => Some(Refusal::Revoked),
-                    KeyStatus::Expired => Some(Refusal::Expired),
-                    KeyStatus::Active => None,
+                let text = match how {
+                    Presented::WithAWrongChecksum => key.text.replace('_', "-"),
+                    Presented::WithAnotherSecret => with_another_secret(&key.text),
+                    Presented::AsItIs | Presented::ForMoreThanItMay => key.text.clone(),
                 };
-                match (self.keycell.verify_api_key(&text, &[]).await.unwrap(), expected) {
+                let needed: &[&str] = if matches!(how, Presented::ForMoreThanItMay) { &["more"] } else { &[] };
+                let expected = match (how, key.status(now)) {
+                    (Presented::WithAWrongChecksum, _) => Some(Refusal::Malformed),
+                    (Presented::WithAnotherSecret, _) => Some(Refusal::Unknown),
+                    (_, KeyStatus::Revoked) => Some(Refusal::Revoked),
+                    (_, KeyStatus::Expired) => Some(Refusal::Expired),
+                    (Presented::ForMoreThanItMay, _) => Some(Refusal::MissingScopes(vec!["more".to_owned()])),
+                    (Presented::AsItIs, KeyStatus::Active) => None,
+                };
+                match (self.keycell.verify_api_key(&text, needed).await.unwrap(), expected) {
                     (Verification::Valid(verified), None) => {
                         assert_eq!(verified.id, key.id);
                         self.keys[index].last_used_at = key.last_used_at.max(Some(now));
@@ -375,4 +416,80 @@ async fn uses_are_stored_once_in_a_while() {
         }
     }
     panic!("the use was not stored within two seconds");
+}
+
+/// The statement that stores a use moves it only forward, whoever wrote the newer one.
+#[tokio::test]
+async fn an_older_use_that_is_stored_later_moves_nothing_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keycell.db");
+    let (newer, older) = (SqliteStorage::open(&path).unwrap(), SqliteStorage::open(&path).unwrap());
+    let keycell = sqlite(&path);
+    let id = create(&keycell, "x").await.id.to_text();
+    newer.record_use(&id, 9_000);
+    older.record_use(&id, 5_000);
+    drop(newer);
+    drop(older);
+    assert_eq!(keycell.storage().find_key(&id).await.unwrap().unwrap().last_used_at, Some(9_000));
+}
+
+/// Calls that wait for another process's lock leave room for those that only read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_waiting_creates_hold_up_no_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keycell.db");
+    let keycell = Arc::new(sqlite(&path));
+    let key = create(&keycell, "x").await;
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let waiting: Vec<_> = (0..200)
+        .map(|_| {
+            let keycell = Arc::clone(&keycell);
+            tokio::spawn(async move { keycell.create_api_key(&ann(), CreateApiKey::named("waiting")).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let began = std::time::Instant::now();
+    assert!(is_valid(&keycell, &key).await);
+    keycell.get_api_key(&ann(), &key.id.to_text()).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(!waiting.iter().any(tokio::task::JoinHandle::is_finished), "nobody was waiting");
+    other.execute_batch("ROLLBACK").unwrap();
+    for create in waiting {
+        create.await.unwrap().unwrap();
+    }
+}
+
+/// A page of a hundred keys of which each field is as large as it may be.
+#[tokio::test]
+async fn the_largest_page_is_listed() {
+    let storage = MemoryStorage::default();
+    let user = "u".repeat(255);
+    for n in 0..101_u128 {
+        let key = keycell::KeyRecord {
+            id: uuid::Uuid::from_u128(n).to_string(),
+            prefix: "keycellkey".to_owned(),
+            lookup: format!("{n:012}"),
+            hash: vec![0; 32],
+            user_id: user.clone(),
+            project_id: Some(uuid::Uuid::from_u128(7).to_string()),
+            name: "\u{1f511}".repeat(100),
+            scopes: (0..32).map(|scope| format!("{scope:064}")).collect(),
+            created_at: 1,
+            updated_at: 1,
+            expires_at: Some(2),
+            last_used_at: Some(1),
+            revoked_at: Some(1),
+            revocation_reason: Some("\u{1f511}".repeat(200)),
+            rotated_from: Some(uuid::Uuid::from_u128(n).to_string()),
+            rotated_to: Some(uuid::Uuid::from_u128(n).to_string()),
+            revision: 3,
+        };
+        storage.insert_key(key).await.unwrap();
+    }
+    let keycell = Keycell::new(storage).unwrap();
+    let request = ListApiKeys { status: Some("all".to_owned()), limit: Some(100), ..Default::default() };
+    let page = keycell.list_api_keys(&Caller::user(user).unwrap(), request).await.unwrap();
+    assert_eq!(page.api_keys.len(), 100);
+    assert!(page.next_cursor.is_some());
 }

@@ -59,12 +59,10 @@ impl Fault {
         match self {
             Self::Empty => ("empty", "must not be empty"),
             Self::TooLong => ("too-long", "is longer than allowed"),
-            Self::ForbiddenCharacter => {
-                ("forbidden-character", "holds a control, line-separator, bidi or zero-width character")
-            }
+            Self::ForbiddenCharacter => ("forbidden-character", "holds a character that people can not see"),
             Self::HoldsKey => ("holds-key", "holds an API key: revoke that key"),
             Self::SecretPassedAsId => {
-                ("secret-passed-as-id", "is an API key itself, not an id: revoke it if others have seen it")
+                ("secret-passed-as-id", "is an API key, not an id: revoke it if others have seen it")
             }
             Self::NotAnId => ("not-an-id", "must be an API key's id, a hyphenated UUID"),
             Self::NotAReference => (
@@ -72,12 +70,10 @@ impl Fault {
                 "must be a project's id, or a slug of 1 to 63 characters a-z, 0-9 and inner hyphens",
             ),
             Self::NotATime => ("not-a-time", "must be an RFC 3339 time such as 2030-01-31T12:00:00Z, or a date"),
-            Self::NoOffset => {
-                ("no-offset", "must say its offset from UTC: end it with Z or with an offset such as +02:00")
-            }
+            Self::NoOffset => ("no-offset", "must say its offset from UTC, such as Z or +02:00"),
             Self::LeapSecond => ("leap-second", "must not name second 60"),
             Self::NotInTheFuture => ("not-in-the-future", "must be later than now"),
-            Self::PastLongestLife => ("past-longest-life", "is later than the policy's longest life allows"),
+            Self::PastLongestLife => ("past-longest-life", "is past the longest life of a key"),
             Self::NotEarlier => ("not-earlier", "must be earlier than the key expires now"),
             Self::NotAStatus => ("not-a-status", "must be active, expired, revoked or all"),
             Self::OutOfRange => ("out-of-range", "must be from 1 to 100"),

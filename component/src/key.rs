@@ -131,17 +131,23 @@ pub fn looks_like_key(text: &str) -> bool {
 /// Whether a key with a right checksum stands anywhere in the text.
 #[must_use]
 pub fn holds_key(text: &str) -> bool {
-    let bytes = text.as_bytes();
+    holds(text.as_bytes(), |candidate| has_form(candidate) && has_right_checksum(candidate))
+}
+
+/// Whether anything that has the form of a key stands anywhere in the text, whatever its checksum.
+#[must_use]
+pub fn holds_form_of_key(text: &str) -> bool {
+    holds(text.as_bytes(), has_form)
+}
+
+fn holds(bytes: &[u8], is_key: impl Fn(&[u8]) -> bool) -> bool {
     let tails = (PREFIX_MIN..bytes.len()).filter(|&at| bytes[at] == b'_');
     tails.into_iter().any(|at| {
         let Some(end) = at.checked_add(TAIL).filter(|&end| end <= bytes.len()) else {
             return false;
         };
         // The prefix has no fixed length, so what stands before it may look like a part of it.
-        (PREFIX_MIN..=PREFIX_MAX.min(at)).any(|prefix_len| {
-            let candidate = &bytes[at - prefix_len..end];
-            has_form(candidate) && has_right_checksum(candidate)
-        })
+        (PREFIX_MIN..=PREFIX_MAX.min(at)).any(|prefix_len| is_key(&bytes[at - prefix_len..end]))
     })
 }
 
@@ -249,6 +255,8 @@ mod tests {
         }
         let wrong = VECTOR.replace("4Tsez", "4Tsey");
         assert!(!holds_key(&wrong));
+        assert!(holds_form_of_key(&format!("--key={wrong}")));
+        assert!(!holds_form_of_key("keycell_0123456789AB"));
         assert!(looks_like_key(&wrong));
         for text in ["", "_", "akw_0123456789AB", &VECTOR[1..VECTOR.len() - 1]] {
             assert!(!holds_key(text), "{text}");

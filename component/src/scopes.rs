@@ -5,6 +5,8 @@ use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use crate::fault::Fault;
 
 const MAX_LEN: usize = 64;
+/// How many scopes a policy may give to a key.
+pub const MOST: usize = 32;
 
 /// A scope: 1 to 64 characters of RFC 6749's `scope-token`, printable ASCII without space, `"`
 /// and `\`.

@@ -239,28 +239,31 @@ fn reads(criterion: &mut Criterion) {
 
 fn creates(criterion: &mut Criterion) {
     let world = Arc::new(World::new(STORED));
-    let runtime = runtime(2);
-    let mut group = group(criterion, "create");
-    measure(&mut group, "native", (&runtime, 1), &world, |world, calls| async move {
-        for _ in calls {
-            native_create(world.keycell.storage()).await;
-        }
-    });
-    measure(&mut group, "reused instance", (&runtime, 1), &world, |world, calls| async move {
-        let request = CreateApiKey::named("bench");
-        for share in shares(calls) {
-            let times = share.end - share.start;
-            let created = bench::create_on_one_instance(&world.keycell, &world.caller, &request, times);
-            created.await.expect("created");
-        }
-    });
-    for (name, tasks) in [("fresh instance", 1), ("fresh instance, 8 at once", 8)] {
-        measure(&mut group, name, (&runtime, tasks), &world, |world, calls| async move {
+    for threads in [1, 2] {
+        let runtime = runtime(threads);
+        let on = (&runtime, threads as u64);
+        let mut group = group(criterion, &format!("create {threads} thread"));
+        measure(&mut group, "native", on, &world, |world, calls| async move {
             for _ in calls {
-                let request = CreateApiKey::named("bench");
-                black_box(world.keycell.create_api_key(&world.caller, request).await.expect("created"));
+                native_create(world.keycell.storage()).await;
             }
         });
+        measure(&mut group, "reused instance", on, &world, |world, calls| async move {
+            let request = CreateApiKey::named("bench");
+            for share in shares(calls) {
+                let times = share.end - share.start;
+                let created = bench::create_on_one_instance(&world.keycell, &world.caller, &request, times);
+                created.await.expect("created");
+            }
+        });
+        for (name, tasks) in [("fresh instance", threads as u64), ("fresh instance, 8 at once", 8)] {
+            measure(&mut group, name, (&runtime, tasks), &world, |world, calls| async move {
+                for _ in calls {
+                    let request = CreateApiKey::named("bench");
+                    black_box(world.keycell.create_api_key(&world.caller, request).await.expect("created"));
+                }
+            });
+        }
     }
 }
 
@@ -318,30 +321,41 @@ fn verifications(criterion: &mut Criterion) {
                 }
             });
         }
-        let runtime = runtime(1);
-        figure(&format!("verify {stored} keys/p99"), runtime.block_on(ninety_ninth_percentile(&world)));
-        refusals(criterion, &runtime, &world, stored);
+        figure(&format!("verify {stored} keys/p99"), runtime(1).block_on(ninety_ninth_percentile(&world)));
+        refusals(criterion, &world, stored);
     }
 }
 
-fn refusals(criterion: &mut Criterion, runtime: &Runtime, world: &Arc<World>, stored: usize) {
+fn refusals(criterion: &mut Criterion, world: &Arc<World>, stored: usize) {
     let mut wrong_checksum = world.key(1).key.clone();
     let last = if wrong_checksum.pop() == Some('0') { '1' } else { '0' };
     wrong_checksum.push(last);
     let unknown = native_record(1, "unknown").0.into_text();
     let revoked = world.key(2).key.clone();
-    runtime.block_on(world.keycell.revoke_api_key(&world.caller, world.id(2), None)).expect("revoked");
+    runtime(1).block_on(world.keycell.revoke_api_key(&world.caller, world.id(2), None)).expect("revoked");
 
-    let mut group = group(criterion, &format!("verify {stored} keys 1 thread"));
-    for (name, key) in [("wrong checksum", wrong_checksum), ("unknown", unknown), ("revoked", revoked)] {
-        measure(&mut group, name, (runtime, 1), world, |world, calls| {
-            let key = key.clone();
-            async move {
-                for _ in calls {
-                    assert!(!verify(&world, &key).await);
+    for threads in [1, 2] {
+        let runtime = runtime(threads);
+        let on = (&runtime, threads as u64);
+        let mut group = group(criterion, &format!("verify {stored} keys {threads} thread"));
+        for (name, key) in [("wrong checksum", &wrong_checksum), ("unknown", &unknown), ("revoked", &revoked)] {
+            measure(&mut group, &format!("{name}, native"), on, world, |world, calls| {
+                let key = key.clone();
+                async move {
+                    for _ in calls {
+                        assert!(!native_verify(world.keycell.storage(), &key).await);
+                    }
                 }
-            }
-        });
+            });
+            measure(&mut group, name, on, world, |world, calls| {
+                let key = key.clone();
+                async move {
+                    for _ in calls {
+                        assert!(!verify(&world, &key).await);
+                    }
+                }
+            });
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! For whom a call is made.
 
-use keycell_component::time::Time;
+use keycell_component::{key, time::Time};
 
 use crate::bindings::keycell::api_keys::context;
 
@@ -10,7 +10,7 @@ const LONGEST_USER_ID: usize = 255;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallerError {
     /// A user id is part of every answer and every log line.
-    #[error("a user id has 1 to {LONGEST_USER_ID} bytes and no control characters")]
+    #[error("a user id has 1 to {LONGEST_USER_ID} bytes, no control characters, and no API key in it")]
     UserId,
 }
 
@@ -29,10 +29,11 @@ impl Caller {
     ///
     /// # Errors
     ///
-    /// The id is empty, longer than 255 bytes or holds control characters.
+    /// The id is empty, longer than 255 bytes, or holds control characters or an API key.
     pub fn user(user_id: impl Into<String>) -> Result<Self, CallerError> {
         let user_id = user_id.into();
-        if user_id.is_empty() || user_id.len() > LONGEST_USER_ID || user_id.chars().any(char::is_control) {
+        let is_wrong_length = user_id.is_empty() || user_id.len() > LONGEST_USER_ID;
+        if is_wrong_length || user_id.chars().any(char::is_control) || key::holds_form_of_key(&user_id) {
             return Err(CallerError::UserId);
         }
         Ok(Self { user_id, project_id: None, expires_at: None, scopes: Vec::new() })

@@ -10,13 +10,13 @@ mod project;
 mod settings;
 mod verify;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
-use keycell::{ListApiKeys, UpdateApiKey};
+use keycell::{ListApiKeys, UpdateApiKey, holds_form_of_key};
 
 use self::{error::CommandError, settings::Settings};
 
@@ -192,6 +192,21 @@ pub fn log_to_stderr(cli: &Cli) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(anstream::stderr).without_time().init();
 }
 
+/// Says what is wrong with the command line, or what was asked about it. A key among the arguments
+/// is not repeated.
+pub fn wrong_usage(error: &clap::Error) -> ExitCode {
+    let holds_key = |argument: OsString| holds_form_of_key(&argument.to_string_lossy());
+    if error.use_stderr() && std::env::args_os().any(holds_key) {
+        anstream::eprintln!(
+            "{ERROR}error:{ERROR:#} there is an API key among the arguments, where others can see it: revoke it\n\n{}",
+            Cli::command().render_usage()
+        );
+    } else if error.print().is_err() {
+        return ExitCode::FAILURE;
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
 /// Does what was said.
 pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     let Cli { settings, command } = cli;
@@ -219,7 +234,9 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             }
             Command::Component { output } => component::describe(&settings, output.as_deref())?,
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Cli::command(), "keycell", &mut std::io::stdout());
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "keycell", &mut script);
+                std::io::stdout().write_all(&script)?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -123,7 +123,7 @@ impl<S: Storage> Keycell<S> {
     ///
     /// # Errors
     ///
-    /// Each of [`Error`] but `Forbidden` and `Conflict`.
+    /// Each of [`Error`] but `Conflict`.
     pub async fn get_api_key(&self, caller: &Caller, api_key_id: &str) -> Result<ApiKey, Error> {
         bounded(&[("api_key_id", api_key_id)])?;
         self.call("get-api-key", Some(caller), (api_key_id,)).await
@@ -176,7 +176,7 @@ impl<S: Storage> Keycell<S> {
     }
 
     /// Replaces a key by a new one of the same name, project, scopes and expiry. The old one expires
-    /// after the grace period, to the second, and never later than it did anyway.
+    /// after the grace period, rounded up to a second, and never later than it did anyway.
     ///
     /// # Errors
     ///
@@ -188,7 +188,8 @@ impl<S: Storage> Keycell<S> {
         grace: Duration,
     ) -> Result<CreatedApiKey, Error> {
         bounded(&[("api_key_id", api_key_id)])?;
-        let grace_seconds = u32::try_from(grace.as_secs()).unwrap_or(u32::MAX);
+        let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
+        let grace_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         self.call("rotate-api-key", Some(caller), (api_key_id, Some(grace_seconds))).await
     }
 

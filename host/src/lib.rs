@@ -49,7 +49,13 @@ pub use component::{Component, ComponentError};
 pub use error::{Error, Fault, Subject};
 pub use imports::{Clock, Random};
 pub use keycell::{Builder, Keycell};
-pub use keycell_component::{id::ApiKeyId, key::Prefix, project::ProjectSlug, scopes::Scope, time::Time};
+pub use keycell_component::{
+    id::ApiKeyId,
+    key::{Prefix, holds_form_of_key},
+    project::ProjectSlug,
+    scopes::Scope,
+    time::Time,
+};
 pub use lifecycle::{ApiKeyPage, KeyStatus, ListApiKeys, ListedApiKey, UpdateApiKey};
 pub use policy::Policy;
 pub use storage::{

@@ -9,7 +9,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = command::Cli::parse();
+    let cli = match command::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return command::wrong_usage(&error),
+    };
     command::log_to_stderr(&cli);
     match command::run(cli) {
         Ok(code) => code,

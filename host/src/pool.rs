@@ -9,9 +9,12 @@ use crate::{component::ComponentError, engine_config};
 
 /// How many instances live at a time; further calls wait for one.
 const INSTANCES: u32 = 64;
+/// How many of them may be calls that write, so that those that wait for the disk or for a lock
+/// leave places for those that only read.
+const WRITING_INSTANCES: usize = 48;
 /// What the memory of one instance may grow to, in bytes.
 pub const MOST_MEMORY: usize = 1 << 20;
-/// How much of a memory or stack is cleared by hand when its instance is dropped, in bytes. What
+/// How much of a memory or table is cleared by hand when its instance is dropped, in bytes. What
 /// lies beyond goes back to the system and must be faulted in again.
 const KEPT: usize = 128 << 10;
 /// The component's own module and the two that wrap it.
@@ -25,6 +28,8 @@ pub struct Pool {
     pub engine: Engine,
     /// One permit for each instance of the pool.
     pub instances: Semaphore,
+    /// One permit for each instance that may be of a call that writes.
+    pub writing_instances: Semaphore,
 }
 
 impl Pool {
@@ -49,7 +54,6 @@ impl Pool {
             .max_memory_size(MOST_MEMORY)
             .linear_memory_keep_resident(KEPT)
             .table_keep_resident(KEPT)
-            .async_stack_keep_resident(KEPT)
             .pagemap_scan(Enabled::Auto);
         let mut config = engine_config::config();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
@@ -62,6 +66,10 @@ impl Pool {
                 ticking.increment_epoch();
             }
         })?;
-        Ok(Self { engine, instances: Semaphore::new(INSTANCES as usize) })
+        Ok(Self {
+            engine,
+            instances: Semaphore::new(INSTANCES as usize),
+            writing_instances: Semaphore::new(WRITING_INSTANCES),
+        })
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 /// For how many ticks an instance may compute. Waiting for storage is at most one of them.
 const MOST_TICKS: u32 = 100;
 /// What the component may hand to the host at a time, in bytes as the host holds them.
-const MOST_CROSSING: usize = 256 << 10;
+const MOST_CROSSING: usize = 1 << 20;
 
 const INTERFACE: &str = "keycell:api-keys/api-keys@0.1.0";
 const EXPORTS: [&str; 7] = [
@@ -34,6 +34,9 @@ const EXPORTS: [&str; 7] = [
     "rotate-api-key",
     "update-api-key",
 ];
+
+/// Those that wait for storage to write.
+const WRITING: [&str; 4] = ["create-api-key", "revoke-api-key", "rotate-api-key", "update-api-key"];
 
 /// Where the component has its exports, looked up once.
 fn exports(component: &Component) -> wasmtime::Result<HashMap<&'static str, ComponentExportIndex>> {
@@ -90,6 +93,10 @@ impl<S: Storage> Sandbox<S> {
         P: ComponentNamedList + Lower + Send + Sync,
         Result<A, Error>: Lift + Send + Sync + 'static,
     {
+        let _writing = match WRITING.contains(&export) {
+            true => Some(self.pool.writing_instances.acquire().await?),
+            false => None,
+        };
         self.on_fresh_instance(caller, async |mut store, instance| {
             let (answer,) = self.export(&mut store, instance, export)?.call_async(&mut store, params).await?;
             Ok(answer)

@@ -13,7 +13,7 @@ const RATIOS: &[(&str, &str, &str, &str)] = &[
     ("read, reused instance / native", "get 1 thread/reused instance", "get 1 thread/native", ""),
     ("read, fresh instance / native", "get 1 thread/fresh instance", "get 1 thread/native", "at most 2.5"),
     ("read, fresh instance / native, 2 threads", "get 2 thread/fresh instance", "get 2 thread/native", ""),
-    ("durable create, reused instance / native", "create/reused instance", "create/native", ""),
+    ("durable create, reused instance / native", "create 1 thread/reused instance", "create 1 thread/native", ""),
     (
         "durable create, fresh instance / native, in turn",
         "create in turn/fresh instance",
@@ -22,8 +22,8 @@ const RATIOS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "durable creates, 1 at a time / 8 at once",
-        "create/fresh instance",
-        "create/fresh instance, 8 at once",
+        "create 1 thread/fresh instance",
+        "create 1 thread/fresh instance, 8 at once",
         "at least 3",
     ),
     (
@@ -59,6 +59,11 @@ pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
     for (name, measured, against, aim) in RATIOS {
         if let (Some(measured), Some(against)) = (medians.get(*measured), medians.get(*against)) {
             println!("| {name} | {:.2} | {aim} |", measured / against);
+        }
+    }
+    for (name, limit) in [("verify 100000 keys 1 thread/wrong checksum", 10.0), ("verify 1000000 keys/p99", 1000.0)] {
+        if let Some(nanoseconds) = medians.get(name) {
+            println!("| {name} | {:.1} µs | under {limit} µs |", nanoseconds / 1000.0);
         }
     }
     if let (Some(get), Some(open)) = (medians.get("process/keycell get"), medians.get("process/open the database")) {

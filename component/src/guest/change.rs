@@ -6,17 +6,15 @@ use super::storage::{self, KeyRecord};
 use crate::access::Caller;
 use crate::id::ApiKeyId;
 
-/// How often a record is read again because somebody else has changed it in between.
-const ATTEMPTS: usize = 5;
-
 /// Reads the key, and has `write` decide and store what becomes of it, again with the newer record
-/// when another change came first.
+/// when another change came first, up to so many times.
 pub fn change<T>(
     caller: &Caller,
     id: ApiKeyId,
+    attempts: usize,
     mut write: impl FnMut(KeyRecord) -> Result<Result<T, storage::Error>, Error>,
 ) -> Result<T, Error> {
-    for _ in 0..ATTEMPTS {
+    for _ in 0..attempts {
         match write(find_key(caller, id)?)? {
             Ok(written) => return Ok(written),
             Err(storage::Error::Conflict) => {}

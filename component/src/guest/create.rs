@@ -27,7 +27,7 @@ pub fn create_api_key(
     let now = imports::now()?;
     let caller = Caller::acting(now)?;
     let policy = context::get_policy();
-    if policy.longest_life.is_some_and(|life| life <= 0) {
+    if policy.longest_life.is_some_and(|life| life <= 0) || policy.default_scopes.len() > scopes::MOST {
         return Err(InternalCause::Policy.into());
     }
     let limits = Limits { longest_life: policy.longest_life, callers_expiry: caller.expires_at };

@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 use super::api_keys::{ApiKeyPage, Error, ListedApiKey};
+use super::context::InternalCause;
 use super::{Faults, find_project, imports, storage};
-use crate::access::Caller;
+use crate::access::{self, Caller};
 use crate::id::ApiKeyId;
 use crate::project::ProjectReference;
 use crate::status::{self, StatusFilter};
@@ -31,7 +32,7 @@ pub fn list_api_keys(
         None => caller.project_id.clone(),
     };
     let mut records = storage::list_keys(&storage::KeyFilter {
-        user_id: caller.user_id,
+        user_id: caller.user_id.clone(),
         project_id,
         revoked: status.revoked,
         expires_after: status.expires_after.map(Time::millis),
@@ -40,6 +41,10 @@ pub fn list_api_keys(
         // One more tells whether there is a next page.
         limit: limit + 1,
     })?;
+    // Storage was told whose keys to give. It is not trusted with it.
+    if !records.iter().all(|record| access::may_see(&caller, &record.user_id, record.project_id.as_deref())) {
+        return Err(InternalCause::StorageRecord.into());
+    }
     let is_last = records.len() <= limit as usize;
     records.truncate(limit as usize);
     let next_cursor = records.last().filter(|_| !is_last).map(|record| record.id.clone());

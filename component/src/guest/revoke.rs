@@ -7,6 +7,9 @@ use crate::access::Caller;
 use crate::id::ApiKeyId;
 use crate::name::RevocationReason;
 
+/// So many that whoever changes the key all the time does not keep it from being revoked.
+const ATTEMPTS: usize = 100;
+
 pub fn revoke_api_key(api_key_id: &str, reason: Option<&str>) -> Result<ListedApiKey, Error> {
     let now = imports::now()?;
     let caller = Caller::acting(now)?;
@@ -17,7 +20,7 @@ pub fn revoke_api_key(api_key_id: &str, reason: Option<&str>) -> Result<ListedAp
         return Err(faults.into());
     };
     let reason = reason.map(RevocationReason::into_text);
-    let revoked = change::change(&caller, id, |record| {
+    let revoked = change::change(&caller, id, ATTEMPTS, |record| {
         if record.revoked_at.is_some() {
             return Ok(Ok(record));
         }

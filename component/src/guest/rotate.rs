@@ -5,12 +5,16 @@ use alloc::borrow::ToOwned;
 use super::api_keys::{CreatedApiKey, Error};
 use super::context::{self, InternalCause};
 use super::storage::{self, KeyRecord};
-use super::{Faults, change, create, imports, stored_time};
+use super::{Faults, change, create, find_project, imports, stored_time};
 use crate::access::{self, Caller};
 use crate::expiry;
 use crate::id::ApiKeyId;
 use crate::key::Prefix;
+use crate::project::ProjectReference;
 use crate::status::Status;
+
+/// How often the record is read again because somebody else has changed it in between.
+const ATTEMPTS: usize = 5;
 
 pub fn rotate_api_key(api_key_id: &str, grace_seconds: u32) -> Result<CreatedApiKey, Error> {
     let now = imports::now()?;
@@ -20,7 +24,7 @@ pub fn rotate_api_key(api_key_id: &str, grace_seconds: u32) -> Result<CreatedApi
         return Err(faults.into());
     };
     let prefix = Prefix::parse(&context::get_policy().prefix).ok_or(InternalCause::Policy)?;
-    let (record, key) = change::change(&caller, id, |mut old| {
+    let (record, key) = change::change(&caller, id, ATTEMPTS, |mut old| {
         let expires_at = old.expires_at.map(stored_time).transpose()?;
         if !access::may_hold(&caller, &old.scopes, expires_at) {
             return Err(Error::Forbidden);
@@ -28,6 +32,8 @@ pub fn rotate_api_key(api_key_id: &str, grace_seconds: u32) -> Result<CreatedApi
         if old.rotated_to.is_some() || old.status(now)? != Status::Active {
             return Err(Error::Conflict);
         }
+        // Whoever has left the project makes no more keys for it.
+        old.project_id.clone().map(|id| find_project(&caller, ProjectReference::Id(id))).transpose()?;
         let mut replacement = KeyRecord {
             created_at: now.millis(),
             updated_at: now.millis(),

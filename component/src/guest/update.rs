@@ -7,6 +7,9 @@ use crate::expiry::{self, ExpiresAt, Limits};
 use crate::id::ApiKeyId;
 use crate::name::KeyName;
 
+/// How often the record is read again because somebody else has changed it in between.
+const ATTEMPTS: usize = 5;
+
 pub fn update_api_key(api_key_id: &str, name: Option<&str>, expires_at: Option<&str>) -> Result<ListedApiKey, Error> {
     let now = imports::now()?;
     let caller = Caller::acting(now)?;
@@ -20,7 +23,7 @@ pub fn update_api_key(api_key_id: &str, name: Option<&str>, expires_at: Option<&
         return Err(faults.into());
     };
     let (name, wanted) = (name.map(KeyName::into_text), wanted.and_then(ExpiresAt::time));
-    let updated = change::change(&caller, id, |mut record| {
+    let updated = change::change(&caller, id, ATTEMPTS, |mut record| {
         if let Some(name) = &name {
             record.name.clone_from(name);
         }

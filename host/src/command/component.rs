@@ -28,6 +28,5 @@ pub fn describe(settings: &Settings, output_file: Option<&Path>) -> Result<(), C
         ("SHA-256", component.sha256()),
         ("imports", component.imports().join("\n         ")),
         ("exports", component.exports().join("\n         ")),
-    ]);
-    Ok(())
+    ])
 }

@@ -20,7 +20,7 @@ pub async fn run(settings: &Settings, component: Option<&Path>) -> Result<ExitCo
             Err(fault) => format!("{style}FAIL{style:#}  {}: {fault}", outcome.name, style = super::ERROR),
         };
         if !settings.json {
-            anstream::println!("{line}");
+            output::line(&line)?;
         }
         match outcome.result {
             Ok(()) => passed += 1,
@@ -31,7 +31,7 @@ pub async fn run(settings: &Settings, component: Option<&Path>) -> Result<ExitCo
     if settings.json {
         output::json(&json!({ "passed": passed, "failed": failed, "failures": failures }))?;
     } else {
-        println!("{passed} passed, {failed} failed");
+        output::line(&format!("{passed} passed, {failed} failed"))?;
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

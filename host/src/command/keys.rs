@@ -38,7 +38,7 @@ fn show_once(settings: &Settings, created: CreatedApiKey) -> Result<(), CommandE
         ("project", or_none(created.project_id, "none: a key of the user's own")),
         ("expires", or_none(created.expires_at.map(Time::to_text), "never")),
         ("scopes", words(&created.scopes)),
-    ]);
+    ])?;
     output::warn("Keep the key now: it is stored nowhere and is not shown again.");
     Ok(())
 }
@@ -59,6 +59,5 @@ pub async fn get(settings: &Settings, api_key_id: &str) -> Result<(), CommandErr
         ("last used", or_none(key.last_used_at.map(Time::to_text), "never")),
         ("expires", or_none(key.expires_at.map(Time::to_text), "never")),
         ("scopes", words(&key.scopes)),
-    ]);
-    Ok(())
+    ])
 }

@@ -33,7 +33,7 @@ pub async fn list(settings: &Settings, mut request: ListApiKeys, all: bool) -> R
                 or_none(key.last_used_at.map(Time::to_text), "never"),
             ]
         }),
-    );
+    )?;
     if let Some(cursor) = page.next_cursor {
         output::warn(&format!("There are more: --cursor {cursor}, or --all."));
     }
@@ -66,8 +66,7 @@ fn show(settings: &Settings, key: ListedApiKey) -> Result<(), CommandError> {
     rows.extend(key.revocation_reason.map(|reason| ("reason", reason)));
     rows.extend(key.rotated_from.map(|id| ("replaces", id)));
     rows.extend(key.rotated_to.map(|id| ("replaced by", id)));
-    output::fields(&rows);
-    Ok(())
+    output::fields(&rows)
 }
 
 fn status(status: KeyStatus) -> &'static str {

@@ -1,6 +1,6 @@
 //! A table for people, JSON for programs.
 
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, Write, stdout};
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, TableStyle};
@@ -18,26 +18,28 @@ pub fn is_for_people(settings: &Settings) -> bool {
 
 /// One JSON value on standard output.
 pub fn json(value: &impl Serialize) -> Result<(), CommandError> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// A line on standard output, in colour where that is wanted.
+pub fn line(text: &str) -> Result<(), CommandError> {
+    Ok(writeln!(anstream::stdout(), "{text}")?)
 }
 
 /// Labels and what they stand for, line by line.
-pub fn fields(rows: &[(&str, String)]) {
+pub fn fields(rows: &[(&str, String)]) -> Result<(), CommandError> {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
-    for (label, value) in rows {
-        anstream::println!("{LABEL}{label:width$}{LABEL:#}  {value}");
-    }
+    rows.iter().try_for_each(|(label, value)| line(&format!("{LABEL}{label:width$}{LABEL:#}  {value}")))
 }
 
 /// Columns under their headings.
-pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<(), CommandError> {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_header(headings);
     for row in rows {
         table.add_row(row);
     }
-    println!("{}", table.trim_fmt());
+    line(&table.trim_fmt())
 }
 
 /// A line that must not be overlooked.

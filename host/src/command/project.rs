@@ -15,8 +15,7 @@ pub async fn create(settings: &Settings, slug: &str) -> Result<(), CommandError>
     if !output::is_for_people(settings) {
         return output::json(&project);
     }
-    output::fields(&[("project", project.slug), ("id", project.id)]);
-    Ok(())
+    output::fields(&[("project", project.slug), ("id", project.id)])
 }
 
 pub async fn list(settings: &Settings) -> Result<(), CommandError> {
@@ -25,6 +24,5 @@ pub async fn list(settings: &Settings) -> Result<(), CommandError> {
     if !output::is_for_people(settings) {
         return output::json(&projects);
     }
-    output::table(&["PROJECT", "ID"], projects.into_iter().map(|project| vec![project.slug, project.id]));
-    Ok(())
+    output::table(&["PROJECT", "ID"], projects.into_iter().map(|project| vec![project.slug, project.id]))
 }

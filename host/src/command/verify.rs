@@ -25,7 +25,7 @@ pub async fn run(settings: &Settings, scopes: &[String]) -> Result<ExitCode, Com
     if settings.json {
         output::json(&verification)?;
     } else {
-        anstream::println!("{style}{word}{style:#}");
+        output::line(&format!("{style}{word}{style:#}"))?;
     }
     Ok(code)
 }
@@ -36,8 +36,10 @@ fn read_key() -> Result<String, CommandError> {
     if stdin().is_terminal() {
         return Ok(rpassword::prompt_password("key: ")?);
     }
-    let mut key = String::new();
-    stdin().take(MOST_READ).read_to_string(&mut key)?;
+    let mut bytes = Vec::new();
+    stdin().take(MOST_READ).read_to_end(&mut bytes)?;
+    // What is no text is no key.
+    let key = String::from_utf8_lossy(&bytes);
     let line = key.strip_suffix('\n').unwrap_or(&key);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }

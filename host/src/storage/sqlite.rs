@@ -54,17 +54,24 @@ impl SqliteStorage {
     ///
     /// Those of [`SqliteStorage::open`].
     pub fn open_storing_uses_every(interval: Duration, path: &Path) -> Result<Self, SqliteError> {
-        create_private(path)?;
+        // Readers open it later, wherever the process is by then; and SQLite has names of its own for
+        // databases that are nowhere, which no absolute path is.
+        let path = std::path::absolute(path)?;
+        create_private(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags)?;
+        let mut connection = Connection::open_with_flags(&path, flags)?;
         connection.busy_timeout(PATIENCE)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| match row.get_ref(0)?.as_str()? {
+            "wal" => Ok(()),
+            // A file system without shared memory, where readers would wait for the writer.
+            _ => Err(rusqlite::Error::InvalidQuery),
+        })?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         schema::migrate(&mut connection)?;
         let uses = Arc::new(Uses::default());
         let writer = Writer::spawn(connection, Arc::clone(&uses), interval)?;
-        Ok(Self { readers: Readers::new(path.to_owned()), uses, writer })
+        Ok(Self { readers: Readers::new(path), uses, writer })
     }
 }
 
@@ -98,7 +105,7 @@ impl Storage for SqliteStorage {
     }
 
     async fn list_keys(&self, filter: KeyFilter) -> Result<Vec<KeyRecord>, StorageError> {
-        let keys = self.readers.read(move |connection| rows::list_keys(connection, &filter)).await?;
+        let keys = self.readers.scan(move |connection| rows::list_keys(connection, &filter)).await?;
         Ok(keys.into_iter().map(|key| self.uses.complete(key)).collect())
     }
 

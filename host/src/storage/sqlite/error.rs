@@ -27,6 +27,9 @@ pub enum SqliteError {
     /// Its file can't be made or opened.
     #[error("the database can't be opened: {0}")]
     Open(Arc<io::Error>),
+    /// The system does not let it be read or written right now.
+    #[error("the database can't be reached: {0}")]
+    Unreachable(Arc<rusqlite::Error>),
     /// Its writer is gone, with the process about to end.
     #[error("the database is closed")]
     Closed,
@@ -41,10 +44,15 @@ pub enum SqliteError {
 impl From<rusqlite::Error> for SqliteError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+                Self::Busy
+            }
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt,
+            Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => {
+                Self::Unreachable(error.into())
+            }
             Some(ErrorCode::ConstraintViolation) if is_taken(&error) => Self::Conflict,
             _ => Self::Other(error.into()),
         }
@@ -79,9 +87,11 @@ impl From<SqliteError> for StorageError {
     fn from(error: SqliteError) -> Self {
         match error {
             SqliteError::Conflict => Self::Conflict,
-            SqliteError::Busy | SqliteError::Full | SqliteError::ReadOnly | SqliteError::Closed => {
-                Self::Unavailable(error.into())
-            }
+            SqliteError::Busy
+            | SqliteError::Full
+            | SqliteError::ReadOnly
+            | SqliteError::Unreachable(_)
+            | SqliteError::Closed => Self::Unavailable(error.into()),
             _ => Self::Internal(error.into()),
         }
     }

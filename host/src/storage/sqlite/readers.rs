@@ -25,22 +25,28 @@ impl Readers {
         Self { path: Arc::new(path), idle: Arc::default() }
     }
 
-    /// Reads on the calling thread: it takes microseconds, less than another thread's waking
-    /// would. Only when another process keeps the file locked does the wait move to a thread
-    /// that may block.
+    /// Reads on the calling thread what takes microseconds, less than another thread's waking would.
+    /// Only when another process keeps the file locked does the wait move to a thread that may block.
     pub async fn read<T, R>(&self, read: R) -> Result<T, SqliteError>
     where
-        R: Fn(&Connection) -> Result<T, SqliteError> + Clone + Send + 'static,
+        R: Fn(&Connection) -> Result<T, SqliteError> + Send + 'static,
         T: Send + 'static,
     {
         match self.read_waiting(Duration::ZERO, &read) {
-            Err(SqliteError::Busy) => {
-                let (readers, read) = (self.clone(), read.clone());
-                let blocking = tokio::task::spawn_blocking(move || readers.read_waiting(PATIENCE, read));
-                blocking.await.map_err(|_| SqliteError::Closed)?
-            }
+            Err(SqliteError::Busy) => self.scan(read).await,
             result => result,
         }
+    }
+
+    /// Reads what may take long, on a thread that may block.
+    pub async fn scan<T, R>(&self, read: R) -> Result<T, SqliteError>
+    where
+        R: Fn(&Connection) -> Result<T, SqliteError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let readers = self.clone();
+        let blocking = tokio::task::spawn_blocking(move || readers.read_waiting(PATIENCE, read));
+        blocking.await.map_err(|_| SqliteError::Closed)?
     }
 
     fn read_waiting<T>(
@@ -50,13 +56,8 @@ impl Readers {
     ) -> Result<T, SqliteError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = idle.map_or_else(|| self.open(), Ok)?;
-        if !patience.is_zero() {
-            connection.busy_timeout(patience)?;
-        }
+        connection.busy_timeout(patience)?;
         let result = read(&connection)?;
-        if !patience.is_zero() {
-            connection.busy_timeout(Duration::ZERO)?;
-        }
         // A connection that failed is not kept.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         Ok(result)
@@ -65,7 +66,7 @@ impl Readers {
     fn open(&self) -> Result<Connection, SqliteError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&*self.path, flags)?;
-        connection.busy_timeout(Duration::ZERO)?;
+        connection.busy_timeout(PATIENCE)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         Ok(connection)
     }

@@ -65,7 +65,7 @@ pub fn find_key_by_lookup(connection: &Connection, lookup: &str) -> Result<Optio
 pub fn list_keys(connection: &Connection, filter: &KeyFilter) -> Result<Vec<KeyRecord>> {
     let mut statement = connection.prepare_cached(select_key!(
         "WHERE user_id = :user_id
-           AND (:before IS NULL OR id < :before)
+           AND id < coalesce(:before, '~')
            AND (:project_id IS NULL OR project_id = :project_id)
            AND (:revoked IS NULL OR (revoked_at IS NOT NULL) = :revoked)
            AND (:expires_after IS NULL OR expires_at IS NULL OR expires_at > :expires_after)

@@ -32,4 +32,5 @@ CREATE TABLE api_keys (
     revision          INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+-- Lists go from new to old ids of one user.
 CREATE INDEX api_keys_of_user ON api_keys (user_id, id);
