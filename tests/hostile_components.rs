@@ -72,8 +72,8 @@ async fn one_that_answers_nonsense() {
 
 #[tokio::test]
 async fn one_whose_answer_is_huge_on_the_host() {
-    // 300 KB in the guest, twelve times that in the host.
-    let statement = "return Err(Error::InvalidInput((0..6000).map(|_| super::api_keys::Fault { field: \"x\".into(), code: \"x\".into(), message: \"x\".into() }).collect()));";
+    // What fits into the guest, and is more than it may hand over as the host holds it.
+    let statement = "return Err(Error::InvalidInput((0..12_000).map(|_| super::api_keys::Fault { field: \"x\".into(), code: \"x\".into(), message: \"x\".into() }).collect()));";
     assert_costs_one_call(hostile("answers at length", statement)).await;
 }
 
@@ -85,8 +85,8 @@ async fn one_that_asks_for_too_many_random_bytes() {
 
 #[tokio::test]
 async fn one_that_hands_over_a_huge_record() {
-    let statement = "let _ = super::storage::insert_key(&super::storage::KeyRecord { id: \"x\".into(), prefix: \"x\".into(), lookup: \"x\".into(), hash: alloc::vec![0; 400_000],
-        user_id: \"x\".into(), project_id: None, name: \"x\".into(), scopes: alloc::vec![], created_at: 0, updated_at: 0, expires_at: None,
+    let statement = "let _ = super::storage::insert_key(&super::storage::KeyRecord { id: \"x\".into(), prefix: \"x\".into(), lookup: \"x\".into(), hash: alloc::vec![],
+        user_id: \"x\".into(), project_id: None, name: \"x\".into(), scopes: alloc::vec![alloc::string::String::new(); 40_000], created_at: 0, updated_at: 0, expires_at: None,
         last_used_at: None, revoked_at: None, revocation_reason: None, rotated_from: None, rotated_to: None, revision: 0 });";
     assert_costs_one_call(hostile("hands over much", statement)).await;
 }

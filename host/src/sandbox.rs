@@ -22,7 +22,7 @@ use crate::{
 /// For how many ticks an instance may compute. Waiting for storage is at most one of them.
 const MOST_TICKS: u32 = 100;
 /// What the component may hand to the host at a time, in bytes as the host holds them.
-const MOST_CROSSING: usize = 1 << 20;
+const MOST_CROSSING: usize = 768 << 10;
 
 const INTERFACE: &str = "keycell:api-keys/api-keys@0.1.0";
 const EXPORTS: [&str; 7] = [
