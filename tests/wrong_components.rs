@@ -43,49 +43,49 @@ caught! {
         by "key: the checksum is CRC-32";
     shows_a_part_of_the_secret: "key.rs",
         "text.push_str(lookup);\n    text\n" => "text.push_str(lookup);\n    text.push_str(\"_0\");\n    text\n",
-        by "key: ";
+        by "key: a key has the pattern of its issuer's prefix";
     ignores_an_expiry_in_the_past: "expiry.rs",
         ".filter(|&expiry| expiry > now)" => ".filter(|_| true)",
-        by "expiry: ";
+        by "expiry: an expiry at or before now is refused";
     ignores_the_longest_life: "expiry.rs",
         "(is_past(latest_by_policy)," => "(false,",
-        by "expiry: ";
+        by "expiry: an expiry past the policy's longest life is refused";
     tells_a_stranger_s_key_from_a_missing_one: "guest.rs",
         ".ok_or(Error::NotFound(Subject::ApiKey))" =>
         ".ok_or(if storage::find_key(&id.to_text())?.is_some() { Error::Forbidden } else { Error::NotFound(Subject::ApiKey) })",
-        by "access: ";
+        by "access: a key that the caller may not see is as missing";
     shows_keys_to_strangers: "access.rs",
         "caller.user_id == user_id &&" => "!user_id.is_empty() &&",
-        by "access: ";
+        by "access: a key that the caller may not see is as missing";
     lets_a_project_s_key_out_of_its_project: "access.rs",
         ".is_none_or(|bound| bound == project_id)" => ".is_none_or(|bound| bound != \"\")",
-        by "access: ";
+        by "access: a project that the caller may not create for is as missing";
     gives_scopes_that_the_caller_lacks: "scopes.rs",
         "if held.contains(&scope)" => "if held.len() < 1000",
-        by "scopes: ";
+        by "scopes: a key gets the policy's default scopes that its maker holds";
     stores_names_as_they_come: "name.rs",
         "{ nfc::nfc(text) }" => "{ String::from(text) }",
-        by "name: ";
+        by "name: a name is stored in NFC";
     tells_the_first_fault_alone: "guest.rs",
         "InvalidInput(faults.0)" => "InvalidInput(faults.0.into_iter().take(1).collect())",
-        by "errors: ";
+        by "errors: all that is wrong with the arguments is told";
     takes_a_key_by_its_public_part_alone: "key.rs",
         "self.0.ct_eq(stored).into()" => "{ let _ = self.0.ct_eq(stored); true }",
-        by "verify: ";
+        by "verify: the public part of somebody's key with another secret";
     verifies_what_is_revoked: "guest/verify.rs",
         "Status::Revoked => return refused(Refusal::Revoked)," => "Status::Revoked => {}",
-        by "verify: ";
+        by "verify: a revoked key is told to be revoked";
     verifies_what_is_expired: "guest/verify.rs",
         "Status::Expired => return refused(Refusal::Expired)," => "Status::Expired => {}",
-        by "verify: ";
+        by "verify: a key is expired from the very millisecond on";
     asks_storage_for_a_key_with_a_wrong_checksum: "key.rs",
         "if !has_form(bytes) || !has_right_checksum(bytes) {" => "if !has_form(bytes) {",
-        by "verify: ";
+        by "verify: a key with a wrong checksum is malformed, and nobody is asked";
     prolongs_a_life_by_grace: "expiry.rs",
         "expires_at.map_or(end_of_grace, |expires_at| expires_at.min(end_of_grace))" =>
         "expires_at.map_or(end_of_grace, |expires_at| expires_at.max(end_of_grace))",
-        by "lifecycle: ";
+        by "lifecycle: a grace period never makes the old key live longer";
     lets_a_key_gain_by_rotation: "access.rs",
         "lives_no_longer && scopes.iter()" => "lives_no_longer || scopes.iter()",
-        by "lifecycle: ";
+        by "lifecycle: a key that has fewer scopes than another, or expires earlier, may not rotate it";
 }
