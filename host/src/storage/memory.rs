@@ -45,12 +45,12 @@ impl Tables {
     }
 
     /// The stored record that `key` may change.
-    fn to_update(&mut self, key: &KeyRecord) -> Result<&mut KeyRecord, StorageError> {
+    fn stored_of_revision(&mut self, key: &KeyRecord) -> Result<&mut KeyRecord, StorageError> {
         self.keys.get_mut(&key.id).filter(|stored| stored.revision == key.revision).ok_or(StorageError::Conflict)
     }
 
     fn update_key(&mut self, key: KeyRecord) -> Result<(), StorageError> {
-        let stored = self.to_update(&key)?;
+        let stored = self.stored_of_revision(&key)?;
         stored.name = key.name;
         stored.updated_at = key.updated_at;
         stored.expires_at = key.expires_at;
@@ -97,7 +97,7 @@ impl Storage for MemoryStorage {
 
     async fn rotate_key(&self, key: KeyRecord, replacement: KeyRecord) -> Result<(), StorageError> {
         let mut tables = self.tables();
-        tables.to_update(&key)?;
+        tables.stored_of_revision(&key)?;
         tables.insert_key(replacement)?;
         tables.update_key(key)
     }
