@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use keycell_component::fault;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use crate::{
@@ -111,9 +112,9 @@ impl<S: Storage> Keycell<S> {
     pub async fn create_api_key(&self, caller: &Caller, request: CreateApiKey) -> Result<CreatedApiKey, Error> {
         let CreateApiKey { name, project_reference, expires_at } = request;
         bounded(&[
-            ("name", &name),
-            ("project_reference", project_reference.as_deref().unwrap_or_default()),
-            ("expires_at", expires_at.as_deref().unwrap_or_default()),
+            ("name", name.len()),
+            ("project_reference", length(project_reference.as_deref())),
+            ("expires_at", length(expires_at.as_deref())),
         ])?;
         let params = (name.as_str(), project_reference.as_deref(), expires_at.as_deref());
         self.call("create-api-key", Some(caller), params).await
@@ -125,7 +126,7 @@ impl<S: Storage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Conflict`.
     pub async fn get_api_key(&self, caller: &Caller, api_key_id: &str) -> Result<ApiKey, Error> {
-        bounded(&[("api_key_id", api_key_id)])?;
+        bounded(&[("api_key_id", api_key_id.len())])?;
         self.call("get-api-key", Some(caller), (api_key_id,)).await
     }
 
@@ -139,8 +140,9 @@ impl<S: Storage> Keycell<S> {
         // No key is that long, and its length is all that is wrong with it.
         let key = if key.len() > LONGEST_ARGUMENT { "" } else { key };
         let scopes: Vec<_> = scopes.iter().map(|&scope| scope.to_owned()).collect();
-        // Also many empty ones are too many.
-        bounded(&[("scopes", &scopes.join("        "))])?;
+        // Each takes its place in the list, too, so that many empty ones are too many.
+        let places = scopes.len() * size_of::<u64>();
+        bounded(&[("scopes", places + scopes.iter().map(String::len).sum::<usize>())])?;
         self.call("verify-api-key", None, (key, scopes.as_slice())).await
     }
 
@@ -153,9 +155,9 @@ impl<S: Storage> Keycell<S> {
         let ListApiKeys { status, project_reference, limit, cursor } = request;
         let (status, project_reference, cursor) = (status.as_deref(), project_reference.as_deref(), cursor.as_deref());
         bounded(&[
-            ("status", status.unwrap_or_default()),
-            ("project_reference", project_reference.unwrap_or_default()),
-            ("cursor", cursor.unwrap_or_default()),
+            ("status", length(status)),
+            ("project_reference", length(project_reference)),
+            ("cursor", length(cursor)),
         ])?;
         self.call("list-api-keys", Some(caller), (status, project_reference, limit, cursor)).await
     }
@@ -171,7 +173,7 @@ impl<S: Storage> Keycell<S> {
         api_key_id: &str,
         reason: Option<&str>,
     ) -> Result<ListedApiKey, Error> {
-        bounded(&[("api_key_id", api_key_id), ("reason", reason.unwrap_or_default())])?;
+        bounded(&[("api_key_id", api_key_id.len()), ("reason", length(reason))])?;
         self.call("revoke-api-key", Some(caller), (api_key_id, reason)).await
     }
 
@@ -187,8 +189,8 @@ impl<S: Storage> Keycell<S> {
         api_key_id: &str,
         grace: Duration,
     ) -> Result<CreatedApiKey, Error> {
-        bounded(&[("api_key_id", api_key_id)])?;
-        let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
+        bounded(&[("api_key_id", api_key_id.len())])?;
+        let seconds = grace.as_secs().saturating_add(u64::from(grace.subsec_nanos() > 0));
         let grace_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         self.call("rotate-api-key", Some(caller), (api_key_id, Some(grace_seconds))).await
     }
@@ -205,11 +207,7 @@ impl<S: Storage> Keycell<S> {
         changes: UpdateApiKey,
     ) -> Result<ListedApiKey, Error> {
         let (name, expires_at) = (changes.name.as_deref(), changes.expires_at.as_deref());
-        bounded(&[
-            ("api_key_id", api_key_id),
-            ("name", name.unwrap_or_default()),
-            ("expires_at", expires_at.unwrap_or_default()),
-        ])?;
+        bounded(&[("api_key_id", api_key_id.len()), ("name", length(name)), ("expires_at", length(expires_at))])?;
         self.call("update-api-key", Some(caller), (api_key_id, name, expires_at)).await
     }
 
@@ -231,9 +229,12 @@ impl<S: Storage> Keycell<S> {
 }
 
 /// Keeps what no argument needs out of the component's small memory.
-fn bounded(arguments: &[(&str, &str)]) -> Result<(), Error> {
-    let too_long = arguments.iter().filter(|(_, text)| text.len() > LONGEST_ARGUMENT);
-    let faults: Vec<_> =
-        too_long.map(|(field, _)| Fault::from((*field, keycell_component::fault::Fault::TooLong))).collect();
+fn bounded(arguments: &[(&str, usize)]) -> Result<(), Error> {
+    let too_long = arguments.iter().filter(|&&(_, length)| length > LONGEST_ARGUMENT);
+    let faults: Vec<_> = too_long.map(|&(field, _)| Fault::from((field, fault::Fault::TooLong))).collect();
     if faults.is_empty() { Ok(()) } else { Err(Error::InvalidInput { faults }) }
+}
+
+fn length(text: Option<&str>) -> usize {
+    text.map_or(0, str::len)
 }
