@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 use crate::setup::say;
 
 pub fn run(shell: &Shell) -> Result<()> {
-    say("Building keycell: the first build takes some ten minutes on two cores, later ones seconds");
+    say("Building keycell: the first build takes ten to fifteen minutes on two cores, later ones seconds");
     cmd!(shell, "cargo build --package keycell").quiet().run()?;
     let dir = tempfile::tempdir()?;
     let demo = Demo { shell, database: dir.path().join("demo.db") };

@@ -62,7 +62,7 @@ fn run() -> Result<()> {
 }
 
 fn test(shell: &Shell) -> Result<()> {
-    setup::say("Building and running every test: the first build takes some ten minutes on two cores");
+    setup::say("Building and running every test: the first build takes ten to fifteen minutes on two cores");
     cmd!(shell, "cargo test --workspace").run()?;
     // The library alone, as an embedder builds it.
     cmd!(shell, "cargo check --quiet --package keycell --no-default-features").run()?;
