@@ -167,7 +167,7 @@ fn the_most_verbose_log_holds_no_secret_and_no_hash() {
         let mut command = cli.command();
         command.env("RUST_LOG", "trace").args(args);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         child.wait_with_output().unwrap()
     };
     let output = verbose(&["create", "--name", "x"], "");
@@ -284,7 +284,8 @@ fn output_that_nobody_takes_is_a_failure_and_no_panic() {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut child =
             cli.command().args(args).stdin(Stdio::piped()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(key.as_bytes()).unwrap();
+        // Most of these do not read it.
+        let _ = child.stdin.take().unwrap().write_all(key.as_bytes());
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
