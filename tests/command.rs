@@ -36,12 +36,7 @@ impl Cli {
 
     /// The command with something on its standard input.
     fn run_with_input(&self, args: &[&str], input: &str) -> Output {
-        let mut command = self.command();
-        let mut child =
-            command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // It need not read to the end of what is too long.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        child.wait_with_output().unwrap()
+        feed(self.command().args(args), input)
     }
 
     /// What `keycell verify` says of a key, and its exit code.
@@ -85,6 +80,14 @@ impl Cli {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
+}
+
+/// Runs a command with this on its standard input.
+fn feed(command: &mut Command, input: &str) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It need not read at all, or to the end of what is too long.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
 }
 
 fn assert_is_output_of(tool: &str, value: &Value) {
@@ -166,9 +169,7 @@ fn the_most_verbose_log_holds_no_secret_and_no_hash() {
     let verbose = |args: &[&str], input: &str| {
         let mut command = cli.command();
         command.env("RUST_LOG", "trace").args(args);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        child.wait_with_output().unwrap()
+        feed(&mut command, input)
     };
     let output = verbose(&["create", "--name", "x"], "");
     let created: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -1,14 +1,11 @@
 //! The component: the built-in one, or any other that satisfies the world.
 
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component};
 
-use crate::pool::Pool;
+use crate::{hex::hex, pool::Pool};
 
 static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/keycell.wasm"));
 static BUILT_IN_COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/keycell.cwasm"));
@@ -100,10 +97,7 @@ impl Component {
     /// The SHA-256 of its WebAssembly, in hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {
-        Sha256::digest(self.bytes()).iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&Sha256::digest(self.bytes()))
     }
 
     /// The interfaces that it imports: all that it can reach.

@@ -33,6 +33,7 @@ mod component;
 pub mod conformance;
 mod engine_config;
 mod error;
+mod hex;
 mod imports;
 mod keycell;
 mod lifecycle;

@@ -1,9 +1,11 @@
 //! What an answer must be like: values field by field, or patterns.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+
+use crate::hex::hex;
 
 /// Puts values in place of `${name}`. A text that is nothing but a name becomes the value itself;
 /// names that have no value yet stay as they are.
@@ -79,13 +81,6 @@ fn pattern(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
 
 pub fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise()) }
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

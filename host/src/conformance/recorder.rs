@@ -4,10 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::{
-    case::{FailureKind, StorageFailure},
-    expect::hex,
-};
+use super::case::{FailureKind, StorageFailure};
+use crate::hex::hex;
 use crate::storage::{KeyFilter, KeyRecord, ProjectReference, Storage, StorageError};
 
 /// Another storage, with a memory of its calls.

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     Caller, Component, Error, Keycell, Policy, Random, Time,
+    hex::hex,
     storage::ProjectStorage,
     tools::{self, TOOLS, ToolError},
 };
@@ -127,13 +128,10 @@ impl<S: ProjectStorage> World<S> {
             self.secrets.push(secret);
         }
         let written = Value::from(self.keycell.storage().written()).to_string();
-        let holds_secret = |secret: &String| written.contains(secret.as_str()) || written.contains(&hex_of(secret));
+        let holds_secret =
+            |secret: &String| written.contains(secret.as_str()) || written.contains(&hex(secret.as_bytes()));
         check(!self.secrets.iter().any(holds_secret), || "storage was handed a secret".to_owned())
     }
-}
-
-fn hex_of(text: &str) -> String {
-    super::expect::hex(text.as_bytes())
 }
 
 fn error_value(error: &Error) -> Result<Value, String> {
