@@ -125,6 +125,7 @@ impl IntoIterator for fault::Fault {
 impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
         match error {
+            storage::Error::NotFound => Self::NotFound(Subject::ApiKey),
             storage::Error::Conflict => Self::Conflict,
             storage::Error::Unavailable => Self::Unavailable,
             storage::Error::Internal(correlation_id) => Self::Internal(correlation_id),
@@ -221,9 +222,11 @@ impl storage::KeyRecord {
 /// The key of this id, if the caller may see it. The path is the same for a key that is missing
 /// and for one that is not the caller's.
 fn find_key(caller: &access::Caller, id: ApiKeyId) -> Result<storage::KeyRecord, Error> {
-    storage::find_key(&id.to_text())?
-        .filter(|record| access::may_see(caller, &record.user_id, record.project_id.as_deref()))
-        .ok_or(Error::NotFound(Subject::ApiKey))
+    let record = storage::find_key(&id.to_text())?;
+    if !access::may_see(caller, &record.user_id, record.project_id.as_deref()) {
+        return Err(storage::Error::NotFound.into());
+    }
+    Ok(record)
 }
 
 /// The id of the project that the caller means, if they may act for it.
@@ -232,9 +235,11 @@ fn find_project(caller: &access::Caller, reference: ProjectReference) -> Result<
         ProjectReference::Id(id) => storage::ProjectReference::Id(id),
         ProjectReference::Slug(slug) => storage::ProjectReference::Slug(slug.into_text()),
     };
-    storage::find_project(&reference, &caller.user_id)?
-        .filter(|project_id| access::may_act_for(caller, project_id))
-        .ok_or(Error::NotFound(Subject::Project))
+    match storage::find_project(&reference, &caller.user_id) {
+        Ok(project_id) if access::may_act_for(caller, &project_id) => Ok(project_id),
+        Ok(_) | Err(storage::Error::NotFound) => Err(Error::NotFound(Subject::Project)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl access::Caller {

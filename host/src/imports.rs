@@ -53,17 +53,22 @@ fn told(error: StorageError) -> wit::Error {
     }
 }
 
+/// What was looked for, as the component is told of it.
+fn found<T>(answer: Result<Option<T>, StorageError>) -> Result<T, wit::Error> {
+    answer.map_err(told)?.ok_or(wit::Error::NotFound)
+}
+
 impl<S: Storage> wit::Host for Imports<S> {
     async fn insert_key(&mut self, key: wit::KeyRecord) -> Result<Result<(), wit::Error>> {
         Ok(self.shared.storage.insert_key(key).await.map_err(told))
     }
 
-    async fn find_key(&mut self, id: String) -> Result<Result<Option<wit::KeyRecord>, wit::Error>> {
-        Ok(self.shared.storage.find_key(&id).await.map_err(told))
+    async fn find_key(&mut self, id: String) -> Result<Result<wit::KeyRecord, wit::Error>> {
+        Ok(found(self.shared.storage.find_key(&id).await))
     }
 
-    async fn find_key_by_lookup(&mut self, lookup: String) -> Result<Result<Option<wit::KeyRecord>, wit::Error>> {
-        Ok(self.shared.storage.find_key_by_lookup(&lookup).await.map_err(told))
+    async fn find_key_by_lookup(&mut self, lookup: String) -> Result<Result<wit::KeyRecord, wit::Error>> {
+        Ok(found(self.shared.storage.find_key_by_lookup(&lookup).await))
     }
 
     async fn list_keys(&mut self, filter: wit::KeyFilter) -> Result<Result<Vec<wit::KeyRecord>, wit::Error>> {
@@ -87,8 +92,8 @@ impl<S: Storage> wit::Host for Imports<S> {
         &mut self,
         reference: wit::ProjectReference,
         user_id: String,
-    ) -> Result<Result<Option<String>, wit::Error>> {
-        Ok(self.shared.storage.find_project(&reference, &user_id).await.map_err(told))
+    ) -> Result<Result<String, wit::Error>> {
+        Ok(found(self.shared.storage.find_project(&reference, &user_id).await))
     }
 }
 

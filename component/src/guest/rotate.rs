@@ -33,7 +33,9 @@ pub fn rotate_api_key(api_key_id: &str, grace_seconds: u32) -> Result<CreatedApi
             return Err(Error::Conflict);
         }
         // Whoever has left the project makes no more keys for it.
-        old.project_id.clone().map(|id| find_project(&caller, ProjectReference::Id(id))).transpose()?;
+        if let Some(id) = old.project_id.clone() {
+            find_project(&caller, ProjectReference::Id(id))?;
+        }
         let mut replacement = KeyRecord {
             created_at: now.millis(),
             updated_at: now.millis(),

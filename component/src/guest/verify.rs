@@ -23,9 +23,13 @@ pub fn verify_api_key(key: &str, needed: &[String]) -> Result<Verification, Erro
     let Some(key) = Key::parse(key) else {
         return refused(Refusal::Malformed);
     };
-    let found = storage::find_key_by_lookup(key.lookup())?;
-    let is_its_hash = key.hash().matches(found.as_ref().map_or(&NOBODYS_HASH, |record| record.hash.as_slice()));
-    let Some(record) = found.filter(|_| is_its_hash) else {
+    let record = match storage::find_key_by_lookup(key.lookup()) {
+        Ok(record) => Some(record),
+        Err(storage::Error::NotFound) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let is_its_hash = key.hash().matches(record.as_ref().map_or(&NOBODYS_HASH, |record| record.hash.as_slice()));
+    let Some(record) = record.filter(|_| is_its_hash) else {
         return refused(Refusal::Unknown);
     };
     let now = imports::now()?;
