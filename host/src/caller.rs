@@ -2,7 +2,7 @@
 
 use keycell_component::{key, time::Time};
 
-use crate::bindings::keycell::api_keys::context;
+use crate::{bindings::keycell::api_keys::context, verification::VerifiedApiKey};
 
 const LONGEST_USER_ID: usize = 255;
 
@@ -57,10 +57,26 @@ impl Caller {
         Self { expires_at: Some(expires_at), ..self }
     }
 
+    /// Whether the caller holds this scope.
+    #[must_use]
+    pub fn holds(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|held| held == scope)
+    }
+
     /// The user's id.
     #[must_use]
     pub fn user_id(&self) -> &str {
         &self.user_id
+    }
+}
+
+/// Who presents a key that was verified: its user, in its project, with its scopes and its expiry.
+impl TryFrom<VerifiedApiKey> for Caller {
+    type Error = CallerError;
+
+    fn try_from(key: VerifiedApiKey) -> Result<Self, CallerError> {
+        let caller = Self::user(key.user_id)?.with_scopes(key.scopes);
+        Ok(Self { project_id: key.project_id, expires_at: key.expires_at, ..caller })
     }
 }
 

@@ -5,12 +5,15 @@ mod conformance;
 mod error;
 mod keys;
 mod lifecycle;
+mod log;
+mod mcp;
 mod output;
 mod project;
 mod settings;
+mod signal;
 mod verify;
 
-use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -18,7 +21,8 @@ use tracing::level_filters::LevelFilter;
 
 use keycell::{ListApiKeys, UpdateApiKey, holds_form_of_key};
 
-use self::{error::CommandError, settings::Settings};
+use self::{error::CommandError, log::Form, settings::Settings};
+use crate::mcp::Options;
 
 /// How an error is marked on a terminal.
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -142,6 +146,29 @@ Exit codes: 0 the key is good, 1 it is refused.")]
     /// Creates and lists projects
     #[command(subcommand)]
     Project(Project),
+    /// Serves the tools over MCP on standard input and output, for the user
+    #[command(after_help = "Example:
+  keycell mcp --user ann")]
+    Mcp {
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Serves the tools over MCP on HTTP, to those who bear a key
+    #[command(after_help = "Examples:
+  keycell serve
+  keycell serve --listen 0.0.0.0:8787 --allow-host keys.example.com
+
+The first key comes from `keycell create`. Stops at SIGTERM or an interrupt.")]
+    Serve {
+        /// Where to listen
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+        listen: SocketAddr,
+        /// A name, besides localhost and the address, by which clients may call the server; may be given several times
+        #[arg(long = "allow-host", value_name = "HOST")]
+        hosts: Vec<String>,
+        #[command(flatten)]
+        options: Options,
+    },
     /// Runs the conformance suite against a component
     #[command(after_help = "Examples:
   keycell conformance
@@ -181,15 +208,16 @@ enum Project {
     List,
 }
 
-/// Sends what the library logs to standard error; `RUST_LOG` says how much.
-pub fn log_to_stderr(cli: &Cli) {
-    let default = match cli.command {
-        // The cases make storage fail on purpose.
-        Command::Conformance { .. } => LevelFilter::OFF,
-        _ => LevelFilter::WARN,
-    };
-    let filter = tracing_subscriber::EnvFilter::builder().with_default_directive(default.into()).from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(anstream::stderr).without_time().init();
+impl Cli {
+    /// Begins to log, in the way that fits the command.
+    pub fn begin_log(&self) {
+        log::to_stderr(&match self.command {
+            // The cases make storage fail on purpose.
+            Command::Conformance { .. } => Form::Text(LevelFilter::OFF),
+            Command::Serve { .. } => Form::Json,
+            _ => Form::Text(LevelFilter::WARN),
+        });
+    }
 }
 
 /// Says what is wrong with the command line, or what was asked about it. A key among the arguments
@@ -210,8 +238,11 @@ pub fn wrong_usage(error: &clap::Error) -> ExitCode {
 /// Does what was said.
 pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     let Cli { settings, command } = cli;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let mut runtime = match command {
+        Command::Serve { .. } => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    runtime.enable_all().build()?.block_on(async {
         match command {
             Command::Create { name, project, expires_at } => keys::create(&settings, name, project, expires_at).await?,
             Command::Get { api_key_id } => keys::get(&settings, &api_key_id).await?,
@@ -229,6 +260,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             }
             Command::Project(Project::Create { slug }) => project::create(&settings, &slug).await?,
             Command::Project(Project::List) => project::list(&settings).await?,
+            Command::Mcp { options } => mcp::stdio(&settings, options).await?,
+            Command::Serve { listen, hosts, options } => mcp::serve(&settings, options, listen, hosts).await?,
             Command::Conformance { component } => {
                 return conformance::run(&settings, component.as_deref()).await;
             }

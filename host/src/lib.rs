@@ -41,6 +41,7 @@ mod policy;
 mod pool;
 mod sandbox;
 mod storage;
+#[cfg(feature = "tools")]
 pub mod tools;
 mod verification;
 

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod http;
+mod mcp;
 
 use std::process::ExitCode;
 
@@ -13,7 +15,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return command::wrong_usage(&error),
     };
-    command::log_to_stderr(&cli);
+    cli.begin_log();
     match command::run(cli) {
         Ok(code) => code,
         Err(error) => {

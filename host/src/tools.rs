@@ -1,5 +1,7 @@
 //! The tools: their names, descriptions and schemas, and a call by name with JSON.
 
+mod arguments;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -9,62 +11,108 @@ use crate::{Caller, Error, Keycell, Storage, UpdateApiKey};
 
 /// The group that the tools belong to.
 pub const GROUP: &str = "API Keys";
+/// The scope of those who read keys.
+pub const READ: &str = "api-keys:read";
+/// The scope of those who create and change keys.
+pub const WRITE: &str = "api-keys:write";
 
 /// A tool.
 pub struct Tool {
     /// Its name.
     pub name: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
     /// What it does, in one sentence.
     pub description: &'static str,
     /// The JSON Schema of its arguments, as text.
     pub input_schema: &'static str,
     /// The JSON Schema of what it gives, as text.
     pub output_schema: &'static str,
+    /// The scope that a server asks of those who call it.
+    pub scope: &'static str,
+    /// What a call does to what is stored.
+    pub effect: Effect,
+}
+
+/// What a call of a tool does to what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    Reads,
+    /// Each call adds something.
+    Adds,
+    /// It takes something away, or changes it; `again` tells whether a second call does more.
+    Changes {
+        /// Whether the same call does something once more.
+        again: bool,
+    },
 }
 
 /// All tools.
 pub const TOOLS: &[Tool] = &[
     Tool {
         name: "create_api_key",
+        title: "Create an API key",
         description: "Create a new API key for the user or a specific project",
         input_schema: include_str!("../../tests/schemas/create_api_key.input.json"),
         output_schema: include_str!("../../tests/schemas/create_api_key.output.json"),
+        scope: WRITE,
+        effect: Effect::Adds,
     },
     Tool {
         name: "get_api_key",
+        title: "Get an API key",
         description: "Get details of a specific API key",
         input_schema: include_str!("../../tests/schemas/get_api_key.input.json"),
         output_schema: include_str!("../../tests/schemas/get_api_key.output.json"),
+        scope: READ,
+        effect: Effect::Reads,
     },
     Tool {
         name: "verify_api_key",
+        title: "Verify an API key",
         description: "Verify a presented API key and the scopes that it must have",
         input_schema: include_str!("../../tests/schemas/verify_api_key.input.json"),
         output_schema: include_str!("../../tests/schemas/verify_api_key.output.json"),
+        scope: READ,
+        // The time of its use is stored.
+        effect: Effect::Adds,
     },
     Tool {
         name: "list_api_keys",
+        title: "List API keys",
         description: "List the user's API keys, newest first",
         input_schema: include_str!("../../tests/schemas/list_api_keys.input.json"),
         output_schema: include_str!("../../tests/schemas/list_api_keys.output.json"),
+        scope: READ,
+        effect: Effect::Reads,
     },
     Tool {
         name: "revoke_api_key",
+        title: "Revoke an API key",
         description: "Revoke a specific API key at once and for good",
         input_schema: include_str!("../../tests/schemas/revoke_api_key.input.json"),
         output_schema: include_str!("../../tests/schemas/revoke_api_key.output.json"),
+        scope: WRITE,
+        effect: Effect::Changes { again: false },
     },
     Tool {
         name: "rotate_api_key",
+        title: "Rotate an API key",
         description: "Replace a specific API key by a new one",
         input_schema: include_str!("../../tests/schemas/rotate_api_key.input.json"),
         output_schema: include_str!("../../tests/schemas/rotate_api_key.output.json"),
+        scope: WRITE,
+        effect: Effect::Changes { again: true },
     },
     Tool {
         name: "update_api_key",
+        title: "Update an API key",
         description: "Rename a specific API key, or let it expire earlier",
         input_schema: include_str!("../../tests/schemas/update_api_key.input.json"),
         output_schema: include_str!("../../tests/schemas/update_api_key.output.json"),
+        scope: WRITE,
+        effect: Effect::Changes { again: true },
     },
 ];
 
@@ -74,25 +122,24 @@ pub enum ToolError {
     /// There is no tool of this name.
     #[error("there is no tool of this name")]
     UnknownTool,
-    /// The arguments do not have the form of the tool's input schema.
-    #[error("the arguments do not match the tool's input schema")]
-    Arguments,
     /// The tool failed.
     #[error(transparent)]
     Failed(#[from] Error),
 }
 
-/// Calls a tool with arguments that match its input schema; gives what matches its output schema.
+/// Calls a tool with JSON arguments; gives what matches its output schema.
 ///
 /// # Errors
 ///
-/// There is no such tool, the arguments do not match, or the tool failed.
+/// There is no such tool, or it failed: with [`Error::InvalidInput`] if the arguments do not match
+/// its input schema.
 pub async fn call<S: Storage>(
     keycell: &Keycell<S>,
     caller: &Caller,
     name: &str,
     arguments: Value,
 ) -> Result<Value, ToolError> {
+    arguments::check(name, &arguments)?;
     match name {
         "create_api_key" => written(keycell.create_api_key(caller, read(arguments)?).await?),
         "get_api_key" => {
@@ -158,8 +205,8 @@ struct Update {
     expires_at: Option<String>,
 }
 
-fn read<T: DeserializeOwned>(arguments: Value) -> Result<T, ToolError> {
-    serde_json::from_value(arguments).map_err(|_| ToolError::Arguments)
+fn read<T: DeserializeOwned>(arguments: Value) -> Result<T, Error> {
+    serde_json::from_value(arguments).map_err(|_| arguments::unreadable())
 }
 
 fn written(output: impl Serialize) -> Result<Value, ToolError> {

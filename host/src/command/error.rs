@@ -1,6 +1,6 @@
 //! Why a command failed.
 
-use std::{io, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use keycell::{CallerError, ComponentError, SqliteError, StorageError, conformance::CasesError};
 
@@ -23,6 +23,10 @@ pub enum CommandError {
     Storage(StorageError),
     #[error(transparent)]
     Component(#[from] ComponentError),
+    #[error("{listen}: {source}")]
+    Listen { listen: SocketAddr, source: io::Error },
+    #[error("MCP: {0}")]
+    Mcp(Box<rmcp::service::ServerInitializeError>),
     #[error(transparent)]
     Cases(#[from] CasesError),
     #[error(transparent)]

@@ -4,13 +4,16 @@ use std::{fs, io, path::PathBuf};
 
 use clap::Args;
 use etcetera::BaseStrategy;
-use keycell::{Caller, Keycell, Policy, Scope, SqliteStorage};
+use keycell::{
+    Caller, Keycell, Policy, Scope, SqliteStorage,
+    tools::{READ, WRITE},
+};
 
 use super::error::CommandError;
 
 /// What a key that is made on the command line may do by default, and what the command line's
 /// user holds.
-const SCOPES: [&str; 2] = ["api-keys:read", "api-keys:write"];
+const SCOPES: [&str; 2] = [READ, WRITE];
 
 #[derive(Args)]
 pub struct Settings {

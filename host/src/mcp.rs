@@ -1,0 +1,190 @@
+//! The tools over MCP, whatever carries it.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
+
+use keycell::{
+    Caller, Error, Keycell, SqliteStorage,
+    tools::{self, Effect, GROUP, TOOLS, ToolError},
+};
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, ErrorCode,
+        Implementation, JsonObject, ListToolsResult, MetaObject, PaginatedRequestParams, ServerCapabilities,
+        ServerConfig, Tool, ToolAnnotations,
+    },
+    service::RequestContext,
+};
+use serde_json::Value;
+
+/// How many of [`TOOLS`] are served unless all are asked for.
+const SERVED_BY_DEFAULT: usize = 2;
+
+const INSTRUCTIONS: &str = "Creates and reads API keys. A key is shown once, in the result of the call that makes it: \
+    hand it to the user at once, and never repeat it. Ids are not secret.";
+
+/// What the user of the server chose.
+#[derive(Clone, Copy, clap::Args)]
+pub struct Options {
+    /// Serves verify, list, revoke, rotate and update, too
+    #[arg(long)]
+    all_tools: bool,
+    /// Leaves a new key out of the result's text: it is in its structured content alone
+    #[arg(long)]
+    redact_text: bool,
+}
+
+/// One caller's call, and what it lacked.
+#[derive(Clone)]
+pub struct Session {
+    caller: Caller,
+    lacking: Arc<OnceLock<&'static str>>,
+}
+
+impl Session {
+    /// Calls of this caller.
+    pub fn of(caller: Caller) -> Self {
+        Self { caller, lacking: Arc::default() }
+    }
+
+    /// The scope for whose lack a call was refused.
+    pub fn lacking(&self) -> Option<&'static str> {
+        self.lacking.get().copied()
+    }
+}
+
+/// Who calls.
+#[derive(Clone)]
+pub enum Callers {
+    /// The same always.
+    One(Caller),
+    /// The [`Session`] that each HTTP request bears.
+    EachRequest,
+}
+
+/// The MCP server.
+#[derive(Clone)]
+pub struct Server {
+    keycell: Arc<Keycell<SqliteStorage>>,
+    callers: Callers,
+    tools: Arc<[Tool]>,
+    redacts_text: bool,
+}
+
+impl Server {
+    /// A server of this authority's tools.
+    pub fn new(keycell: Arc<Keycell<SqliteStorage>>, callers: Callers, options: Options) -> serde_json::Result<Self> {
+        let count = if options.all_tools { TOOLS.len() } else { SERVED_BY_DEFAULT };
+        let tools = TOOLS.iter().take(count).map(described).collect::<serde_json::Result<_>>()?;
+        Ok(Self { keycell, callers, tools, redacts_text: options.redact_text })
+    }
+
+    fn session(&self, context: &RequestContext<RoleServer>) -> Result<Session, ErrorData> {
+        match &self.callers {
+            Callers::One(caller) => Some(Session::of(caller.clone())),
+            Callers::EachRequest => context
+                .extensions
+                .get::<axum::http::request::Parts>()
+                .and_then(|request| request.extensions.get::<Session>())
+                .cloned(),
+        }
+        .ok_or_else(|| ErrorData::internal_error("nobody is calling", None))
+    }
+
+    fn result(&self, output: Value) -> CallToolResult {
+        if !self.redacts_text {
+            return CallToolResult::structured(output);
+        }
+        let mut told = output.clone();
+        if let Some(fields) = told.as_object_mut() {
+            fields.remove("key");
+        }
+        let mut result = CallToolResult::structured(output);
+        result.content = vec![ContentBlock::text(told.to_string())];
+        result
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.tools.to_vec()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        // The name is not told again: it may be a key in the wrong place.
+        let unknown = || ErrorData::invalid_params(ToolError::UnknownTool.to_string(), None);
+        let served = self.tools.iter().any(|tool| tool.name == request.name);
+        let tool = TOOLS.iter().find(|tool| served && tool.name == request.name).ok_or_else(unknown)?;
+        let session = self.session(&context)?;
+        if !session.caller.holds(tool.scope) {
+            // The transport tells it in its own way, if it has one.
+            let _ = session.lacking.set(tool.scope);
+            return Ok(refused(&Error::Forbidden).into());
+        }
+        let arguments = Value::Object(request.arguments.unwrap_or_default());
+        match tools::call(&self.keycell, &session.caller, tool.name, arguments).await {
+            Ok(output) => Ok(self.result(output).into()),
+            Err(ToolError::Failed(error)) => Ok(refused(&error).into()),
+            Err(ToolError::UnknownTool) => Err(unknown()),
+        }
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        // The method is not told again, either.
+        Err(if WITH_PARAMETERS.contains(&request.method.as_str()) {
+            ErrorData::invalid_params("the parameters are not of this method's form", None)
+        } else {
+            ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "there is no method of this name", None)
+        })
+    }
+}
+
+/// The methods that have parameters. They come as unknown ones if those are not of their form.
+const WITH_PARAMETERS: [&str; 3] = ["initialize", "tools/list", "tools/call"];
+
+/// The error object as text alone: structured content has to match the tool's output schema.
+fn refused(error: &Error) -> CallToolResult {
+    let text = serde_json::to_string(error).unwrap_or_else(|_| error.to_string());
+    CallToolResult::error(vec![ContentBlock::text(text)])
+}
+
+fn described(tool: &tools::Tool) -> serde_json::Result<Tool> {
+    let schema = |text| serde_json::from_str::<JsonObject>(text).map(Arc::new);
+    let (reads, destroys, idempotent) = match tool.effect {
+        Effect::Reads => (true, false, true),
+        Effect::Adds => (false, false, false),
+        Effect::Changes { again } => (false, true, !again),
+    };
+    let mut described = Tool::new(tool.name, Cow::Borrowed(tool.description), schema(tool.input_schema)?);
+    described.title = Some(tool.title.to_owned());
+    described.output_schema = Some(schema(tool.output_schema)?);
+    described.annotations =
+        Some(ToolAnnotations::new().read_only(reads).destructive(destroys).idempotent(idempotent).open_world(false));
+    described.meta = Some(MetaObject(JsonObject::from_iter([("group".to_owned(), Value::from(GROUP))])));
+    Ok(described)
+}
