@@ -1,12 +1,16 @@
 //! The tests of the host and of the component in it.
 
+mod cli;
 mod command;
 mod component;
 mod conformance;
 mod hostile_components;
+mod http;
 mod lifecycle;
+mod mcp;
 mod mutants;
 mod schemas;
+mod server;
 mod sqlite;
 mod storage;
 mod wrong_components;

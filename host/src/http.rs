@@ -26,10 +26,8 @@ pub use self::connections::serve;
 use self::{authentication::Gate, slowdown::Slowdown};
 use crate::mcp::Server;
 
-/// The largest request body, in bytes: more than all arguments of any tool that can be right.
-const LARGEST_BODY: usize = 64 << 10;
 /// How long a request may take, from its headers to the answer.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
 /// `/mcp` for those who bear a key; `/healthz` and `/readyz` for all.
 ///
@@ -40,12 +38,11 @@ pub fn router(keycell: Arc<Keycell<SqliteStorage>>, server: Server, hosts: Vec<S
     // Each request is whole: nothing is kept between two of one client.
     config.legacy_session_mode = false;
     config.json_response = true;
-    config.max_request_body_bytes = LARGEST_BODY;
     let mcp = StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config);
     let gate = Arc::new(Gate { keycell: Arc::clone(&keycell), slowdown: Slowdown::default() });
     Router::new()
         .route_service("/mcp", mcp)
-        .route_layer(from_fn(malformed::tell_parse_errors))
+        .route_layer(from_fn(malformed::refuse))
         .route_layer(from_fn_with_state(gate, authentication::authenticate))
         .route("/healthz", get(health::is_alive))
         .route("/readyz", get(health::is_ready).with_state(keycell))

@@ -16,7 +16,7 @@ use super::Peer;
 /// The most connections at once; others wait until one of these ends.
 const MOST_CONNECTIONS: usize = 1024;
 /// How long a client may take to send the headers of a request, and how long it may send nothing.
-const HEADERS_WITHIN: Duration = Duration::from_secs(15);
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 const MOST_HEADERS: usize = 64;
 /// The most bytes of headers.
 const LARGEST_HEAD: usize = 16 << 10;

@@ -1,19 +1,30 @@
-//! What is no JSON-RPC message, told as JSON-RPC tells it.
+//! Bodies: read whole, and what is no JSON-RPC message told as JSON-RPC tells it.
 
 use axum::{
     Json,
+    body::Body,
     extract::Request,
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
 
-/// The SDK calls a body that it can't read a media type that it does not know. It is one only where
-/// the header says so.
-pub async fn tell_parse_errors(request: Request, next: Next) -> Response {
+/// The largest body, in bytes: more than all arguments of any tool that can be right.
+const LARGEST_BODY: usize = 64 << 10;
+
+/// Hands on requests that came whole, and tells parse errors.
+pub async fn refuse(request: Request, next: Next) -> Response {
     let says_json = says_json(request.headers());
-    let response = next.run(request).await;
+    let (head, body) = request.into_parts();
+    let body = match Limited::new(body, LARGEST_BODY).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Err(_) => return StatusCode::BAD_REQUEST.into_response(),
+    };
+    let response = next.run(Request::from_parts(head, Body::from(body))).await;
+    // The SDK calls JSON that it can't read a media type that it does not know.
     if !says_json || response.status() != StatusCode::UNSUPPORTED_MEDIA_TYPE {
         return response;
     }
