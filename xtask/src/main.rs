@@ -4,6 +4,7 @@
 
 mod bench;
 mod demo;
+mod languages;
 mod setup;
 
 use std::process::ExitCode;
@@ -24,7 +25,11 @@ enum Task {
     /// Sets up, builds, and shows a key's life in a real database
     Demo,
     /// Sets up, then runs every test
-    Test,
+    Test {
+        /// Fails where a language that a test needs is not installed
+        #[arg(long)]
+        no_skip: bool,
+    },
     /// Checks formatting, lints with warnings as errors, and builds the documentation
     Lint,
     /// Runs the benchmarks and prints their ratios
@@ -54,19 +59,20 @@ fn run() -> Result<()> {
     setup::target(&shell)?;
     match cli.task {
         Task::Demo => demo::run(&shell),
-        Task::Test => test(&shell),
+        Task::Test { no_skip } => test(&shell, no_skip),
         Task::Lint => lint(&shell),
         Task::Bench { args } => bench::run(&shell, &args),
         Task::Component => component(&shell),
     }
 }
 
-fn test(shell: &Shell) -> Result<()> {
+fn test(shell: &Shell, no_skip: bool) -> Result<()> {
     setup::say("Building and running every test: the first build takes ten to fifteen minutes on two cores");
     cmd!(shell, "cargo test --workspace").run()?;
     // The library alone, as an embedder builds it.
     cmd!(shell, "cargo check --quiet --package keycell --no-default-features").run()?;
-    component(shell)
+    component(shell)?;
+    languages::test(shell, no_skip)
 }
 
 fn lint(shell: &Shell) -> Result<()> {

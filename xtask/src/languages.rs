@@ -1,0 +1,106 @@
+//! The tests in other languages. What they need besides the language itself is installed in the
+//! tree, in the versions that they name.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+use crate::setup::say;
+
+enum Language {
+    Python,
+    Node,
+}
+
+struct Suite {
+    dir: &'static str,
+    language: Language,
+    needs_browser: bool,
+}
+
+/// In this order: the one of Python's example calls the program that Node's has built.
+const SUITES: &[Suite] = &[
+    Suite { dir: "tests/clients/python", language: Language::Python, needs_browser: false },
+    Suite { dir: "tests/clients/typescript", language: Language::Node, needs_browser: false },
+    Suite { dir: "tests/clients/conformance", language: Language::Node, needs_browser: false },
+    Suite { dir: "examples/node", language: Language::Node, needs_browser: false },
+    Suite { dir: "examples/browser", language: Language::Node, needs_browser: true },
+    Suite { dir: "examples/python", language: Language::Python, needs_browser: false },
+];
+
+/// Runs them. A suite whose language is not installed is skipped, and said to be, unless none may be.
+pub fn test(shell: &Shell, no_skip: bool) -> Result<()> {
+    let root = shell.current_dir();
+    shell.set_var("KEYCELL", env::current_exe()?.with_file_name("keycell"));
+    shell.set_var("KEYCELL_COMPONENT", root.join("dist/keycell.wasm"));
+    shell.set_var("KEYCELL_NODE_HOST", root.join("examples/node/dist/main.js"));
+    let mut skipped = Vec::new();
+    for suite in SUITES {
+        match missing(shell, suite) {
+            Some(program) if no_skip => bail!("{}: there is no {program}", suite.dir),
+            Some(program) => skipped.push(format!("SKIPPED {}: there is no {program}", suite.dir)),
+            None => {
+                say(&format!("Testing {}", suite.dir));
+                let _dir = shell.push_dir(suite.dir);
+                match suite.language {
+                    Language::Python => python(shell, &root, suite.dir)?,
+                    Language::Node => node(shell)?,
+                }
+            }
+        }
+    }
+    skipped.iter().for_each(|line| println!("{line}"));
+    Ok(())
+}
+
+/// The program that a suite needs and that is not here.
+fn missing(shell: &Shell, suite: &Suite) -> Option<&'static str> {
+    let language = match suite.language {
+        Language::Python => "python3",
+        Language::Node => "npm",
+    };
+    if !is_here(shell, language) {
+        return Some(language);
+    }
+    if suite.needs_browser {
+        let Some(chromium) =
+            ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| is_here(shell, name))
+        else {
+            return Some("chromium");
+        };
+        shell.set_var("CHROMIUM", chromium);
+    }
+    None
+}
+
+fn is_here(shell: &Shell, program: &str) -> bool {
+    cmd!(shell, "{program} --version").quiet().ignore_stdout().ignore_stderr().run().is_ok()
+}
+
+fn python(shell: &Shell, root: &Path, dir: &str) -> Result<()> {
+    let environment = root.join("target/python").join(dir.replace('/', "-"));
+    if !environment.exists() {
+        cmd!(shell, "python3 -m venv {environment}").quiet().run()?;
+    }
+    let python = environment.join("bin/python");
+    cmd!(shell, "{python} -m pip install --quiet --disable-pip-version-check --requirement requirements.txt")
+        .quiet()
+        .run()?;
+    Ok(cmd!(shell, "{python} -m pytest --quiet").quiet().run()?)
+}
+
+fn node(shell: &Shell) -> Result<()> {
+    let dir = shell.current_dir();
+    let changed = |path: PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
+    let wanted = changed(dir.join("package-lock.json")).context("the versions are pinned")?;
+    let installed = changed(dir.join("node_modules/.package-lock.json")).unwrap_or(SystemTime::UNIX_EPOCH);
+    if installed < wanted {
+        cmd!(shell, "npm ci --no-audit --no-fund").quiet().run()?;
+    }
+    Ok(cmd!(shell, "npm test").quiet().run()?)
+}
