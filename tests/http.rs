@@ -176,6 +176,54 @@ fn what_is_no_request_of_mcp_gets_a_clear_answer() {
 }
 
 #[test]
+fn every_revision_of_the_protocol_is_spoken_the_newest_first() {
+    let server = Server::start(&[]);
+    let key = bearer(&server.key("ann"));
+    let newest = "2026-07-28";
+    let discover = |version: &str| {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": version,
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}});
+        let headers =
+            [("authorization", key.as_str()), ("mcp-protocol-version", version), ("mcp-method", "server/discover")];
+        server.post(&headers, &body.to_string()).body
+    };
+    let versions = discover(newest)["result"]["supportedVersions"].clone();
+    assert_eq!(versions, json!([newest, "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]));
+
+    let initialize = |version: &str| {
+        let params =
+            json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}});
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string();
+        server.post(&[("authorization", &key)], &body).body["result"]["protocolVersion"].clone()
+    };
+    for version in ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"] {
+        assert_eq!(initialize(version), version);
+    }
+    // There is no such revision, and the newest has no `initialize`.
+    assert_eq!(initialize("2099-01-01"), "2025-11-25");
+    assert_eq!(initialize(newest), "2025-11-25");
+}
+
+#[test]
+fn connections_that_say_nothing_keep_nobody_out_for_long() {
+    let server = Server::start(&[]);
+    let key = bearer(&server.key("ann"));
+    let (agent, url) = (agent(), server.url("/mcp"));
+    let ping = |agent| post(agent, &url, &[("authorization", &key)], PING).status;
+    assert_eq!(ping(&agent), 200);
+    let idle: Vec<_> = (0..600).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    assert_eq!(ping(&agent), 200, "who has a connection keeps it");
+    let begun = Instant::now();
+    assert_eq!(ping(&crate::server::agent()), 200, "who has none gets one");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    drop(idle);
+}
+
+#[test]
 fn health_is_told_to_everybody() {
     let mut server = Server::start(&[]);
     for path in ["/healthz", "/readyz"] {

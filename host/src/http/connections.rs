@@ -13,8 +13,9 @@ use tokio::{net::TcpListener, sync::Semaphore};
 
 use super::Peer;
 
-/// The most connections at once; others wait until one of these ends.
-const MOST_CONNECTIONS: usize = 1024;
+/// The most connections at once; others wait until one of these ends. Well below the usual limit of
+/// open files, because storage opens files, too.
+const MOST_CONNECTIONS: usize = 512;
 /// How long a client may take to send the headers of a request, and how long it may send nothing.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 const MOST_HEADERS: usize = 64;
