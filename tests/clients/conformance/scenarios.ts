@@ -105,8 +105,11 @@ export const INAPPLICABLE: [reason: string, scenarios: string[]][] = [
     ["server-session-lifecycle", "server-sse-multiple-streams", "server-sse-polling"],
   ],
   [
-    "keycell does not offer the extension: its calls end at once",
+    "keycell does not offer the extension: it has no skills, and its calls end at once",
     [
+      "sep-2640-skills-directory",
+      "sep-2640-skills-enumeration",
+      "sep-2640-skills-manifest",
       "tasks-capability-negotiation",
       "tasks-dispatch-and-envelope",
       "tasks-lifecycle",

@@ -16,11 +16,22 @@ export interface Check {
 const COMMAND = fileURLToPath(new URL("node_modules/.bin/conformance", import.meta.url));
 const GLOB = new URL("glob-on-node-20.mjs", import.meta.url).href;
 
-/** All scenarios that the suite has for a server of this revision, and what each checked. */
+/** The names of all scenarios that the suite has for a server. */
+export async function scenarios(): Promise<string[]> {
+  const listed = await suite("list", "--server");
+  return [...listed.matchAll(/^ +- (\S+)/gm)].map(([, name = ""]) => name);
+}
+
+/** The scenarios that it runs for a server of this revision, and what each checked. */
 export async function run(revision: string, url: URL): Promise<Map<string, Check[]>> {
   const directory = await mkdtemp(join(tmpdir(), "mcp-conformance-"));
   try {
-    await suite("server", "--url", url.href, "--requirements", revision, "--output-dir", directory);
+    await suite("server", "--url", url.href, "--requirements", revision, "--output-dir", directory).catch(
+      (error: unknown) => {
+        // A check failed: that is for the test to judge.
+        if (!(error instanceof Error && "code" in error && error.code === 1)) throw error;
+      },
+    );
     const results = new Map<string, Check[]>();
     for (const entry of await readdir(directory)) {
       // server-<scenario>-<time>
@@ -34,11 +45,7 @@ export async function run(revision: string, url: URL): Promise<Map<string, Check
   }
 }
 
-/** It exits with 1 when a check failed: that is for the test to judge. */
-async function suite(...args: string[]): Promise<void> {
-  try {
-    await promisify(execFile)(process.execPath, ["--import", GLOB, COMMAND, ...args]);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === 1)) throw error;
-  }
+async function suite(...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, ["--import", GLOB, COMMAND, ...args]);
+  return stdout;
 }

@@ -47,7 +47,7 @@ class Keycell:
 
 
 def listening(log: Iterator[str]) -> str:
-    """The address that the log tells, first of all or after some warnings."""
+    """The address that the log tells."""
     for line in log:
         fields = json.loads(line)["fields"]
         if fields["message"] == "listening":
