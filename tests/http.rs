@@ -133,7 +133,11 @@ fn pages_and_names_of_others_are_refused() {
     for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "192.168.0.1"] {
         assert_is_problem(&with("host", host), 403);
     }
-    for origin in ["http://evil.example", &format!("http://{address}"), "null", "nonsense"] {
+    let own = format!("http://{address}");
+    for origin in [&own, "http://localhost", "http://[::1]:3000", "https://keys.example.com"] {
+        assert_eq!(with("origin", origin).status, 200, "{origin}");
+    }
+    for origin in ["http://evil.example", "http://localhost.evil.example", "ftp://localhost", "null", "nonsense"] {
         assert_is_problem(&with("origin", origin), 403);
     }
 }
@@ -166,7 +170,12 @@ fn what_is_no_request_of_mcp_gets_a_clear_answer() {
     assert_eq!(method("tools/call", json!({"name": "list_api_keys"})), -32602);
     assert_eq!(method("tools/call", json!({"name": "get_api_key", "arguments": []})), -32602);
     assert_eq!(method("tools/call", json!({})), -32602);
-    assert_eq!(method("prompts/get", json!({"name": "x"})), -32601);
+    let absent = ["prompts/list", "resources/list", "resources/templates/list", "completion/complete", "prompts/get"];
+    for absent in absent {
+        let reference = json!({"type": "ref/prompt", "name": "x"});
+        let params = json!({"name": "x", "ref": reference, "argument": {"name": "x", "value": "y"}});
+        assert_eq!(method(absent, params), -32601, "{absent}");
+    }
     assert_eq!(method("keycell/nothing", json!({})), -32601);
 
     assert_is_problem(&server.post(&[("authorization", &key), ("content-type", "text/plain")], PING), 415);

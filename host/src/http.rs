@@ -31,10 +31,12 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
 /// `/mcp` for those who bear a key; `/healthz` and `/readyz` for all.
 ///
-/// `hosts` are the names that a `Host` header may have. No `Origin` is taken: no page is served
-/// here, so a browser that sends one was sent by somebody else's page.
+/// `hosts` are the names that `Host` may have, and that the host in `Origin` may have: a page of another
+/// name can't have a browser speak for it.
 pub fn router(keycell: Arc<Keycell<SqliteStorage>>, server: Server, hosts: Vec<String>) -> Router {
-    let mut config = StreamableHttpServerConfig::default().with_allowed_hosts(hosts).enforce_origin_validation();
+    let origins: Vec<_> =
+        hosts.iter().flat_map(|host| ["http", "https"].map(|scheme| format!("{scheme}://{host}:*"))).collect();
+    let mut config = StreamableHttpServerConfig::default().with_allowed_hosts(hosts).with_allowed_origins(origins);
     // Each request is whole: nothing is kept between two of one client.
     config.legacy_session_mode = false;
     config.json_response = true;

@@ -12,9 +12,10 @@ use keycell::{
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, ErrorCode,
-        Implementation, JsonObject, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
-        ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+        CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, ContentBlock,
+        CustomRequest, CustomResult, ErrorCode, Implementation, JsonObject, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
+        ProtocolVersion, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
     },
     service::RequestContext,
 };
@@ -155,22 +156,64 @@ impl ServerHandler for Server {
         }
     }
 
+    /// What the SDK does not know, and what it knows with parameters that it can't read.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        // The method is not told again, either.
-        Err(if WITH_PARAMETERS.contains(&request.method.as_str()) {
+        let version = context.protocol_version().unwrap_or_default();
+        let is_known = match request.method.as_str() {
+            "tools/call" | "tools/list" => true,
+            "initialize" => version.has_initialize(),
+            _ => false,
+        };
+        Err(if is_known {
             ErrorData::invalid_params("the parameters are not of this method's form", None)
         } else {
-            ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "there is no method of this name", None)
+            unknown_method()
         })
+    }
+
+    // The SDK answers these, with nothing, for servers that do not offer them.
+
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(unknown_method())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(unknown_method())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(unknown_method())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(unknown_method())
     }
 }
 
-/// The methods that have parameters. They come as unknown ones if those are not of their form.
-const WITH_PARAMETERS: [&str; 3] = ["initialize", "tools/list", "tools/call"];
+/// The method is not told again: it may be a key in the wrong place.
+fn unknown_method() -> ErrorData {
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "there is no method of this name", None)
+}
 
 /// The error object as text alone: structured content has to match the tool's output schema.
 fn refused(error: &Error) -> CallToolResult {

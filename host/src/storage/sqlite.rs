@@ -23,8 +23,9 @@ pub use error::SqliteError;
 use self::{readers::Readers, uses::Uses, writer::Writer};
 use super::{KeyFilter, KeyRecord, Project, ProjectReference, ProjectStorage, Storage, StorageError};
 
-/// For how long another process is waited for that keeps the file locked.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// For how long another process is waited for that keeps the file locked: less than the five seconds
+/// after which many a client gives up.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// How often the last uses of keys are stored, unless it is said otherwise.
 const STORE_USES_EVERY: Duration = Duration::from_secs(60);
 

@@ -6,30 +6,30 @@ export type Revision = (typeof REVISIONS)[number];
 /** Checks of a scenario that keycell does not pass, and why. */
 type Exceptions = Record<string, string>;
 
-const NO_PAGE = "keycell serves no page, so it takes no Origin, not even a local one";
+const NOT_OFFERED = "keycell has nothing of the kind, and says that there is no such method";
 const NO_TEST_TOOL = "needs a tool that only a test server has";
 
 /** The scenarios that keycell has to pass, but for the checks that are named. */
 export const APPLICABLE: Record<Revision, Record<string, Exceptions>> = {
   "2025-11-25": {
-    "dns-rebinding-protection": { "localhost-host-valid-accepted": NO_PAGE },
+    "dns-rebinding-protection": {},
     ping: {},
     "server-initialize": {},
     "tools-list": {},
   },
   "2026-07-28": {
-    caching: {},
-    "dns-rebinding-protection": { "localhost-host-valid-accepted": NO_PAGE },
+    caching: {
+      "sep-2549-prompts-list-caching-hints": NOT_OFFERED,
+      "sep-2549-resources-list-caching-hints": NOT_OFFERED,
+      "sep-2549-resources-templates-list-caching-hints": NOT_OFFERED,
+    },
+    "dns-rebinding-protection": {},
     "http-header-validation": {},
     "input-required-result-unsupported-methods": {},
     "server-sse-multiple-streams": {},
     "server-stateless": {
-      "sep-2575-http-server-method-not-found-404-initialize":
-        "keycell answers initialize without its parameters with -32602 and status 200",
       "sep-2575-http-server-no-independent-requests-on-stream": NO_TEST_TOOL,
       "sep-2575-missing-capability-http-400": NO_TEST_TOOL,
-      "sep-2575-server-declares-prompts-in-discover":
-        "keycell has no prompts, and yet the server SDK answers prompts/list, with none",
       "sep-2575-server-no-log-without-loglevel": NO_TEST_TOOL,
       "sep-2575-server-rejects-undeclared-capability": NO_TEST_TOOL,
     },
