@@ -1,0 +1,72 @@
+import { bytesToHex } from '@noble/hashes/utils.js';
+import type * as Wit from '../../generated/interfaces/keycell-api-keys-storage.js';
+import { json } from '../../src/json.js';
+import type { StorageFailure } from './case.js';
+
+type Storage = typeof Wit;
+
+/** Another storage, with a memory of its calls; fails when it is told to. */
+export class Recorder {
+  /** The functions called, oldest first. */
+  calls: string[] = [];
+  /** The records that were handed over, oldest first. */
+  readonly written: unknown[] = [];
+  readonly storage: Storage;
+  private readonly failures: StorageFailure[];
+
+  constructor(storage: Storage, failures: StorageFailure[]) {
+    this.failures = failures.map((failure) => ({ ...failure }));
+    this.storage = {
+      insertKey: (key) => {
+        this.handedOver(key);
+        this.called('insert-key');
+        storage.insertKey(key);
+      },
+      findKey: (id) => {
+        this.called('find-key');
+        return storage.findKey(id);
+      },
+      findKeyByLookup: (lookup) => {
+        this.called('find-key-by-lookup');
+        return storage.findKeyByLookup(lookup);
+      },
+      listKeys: (filter) => {
+        this.called('list-keys');
+        return storage.listKeys(filter);
+      },
+      updateKey: (key) => {
+        this.handedOver(key);
+        this.called('update-key');
+        storage.updateKey(key);
+      },
+      rotateKey: (key, replacement) => {
+        this.handedOver(key);
+        this.handedOver(replacement);
+        this.called('rotate-key');
+        storage.rotateKey(key, replacement);
+      },
+      recordUse: (id, at) => {
+        this.calls.push('record-use');
+        storage.recordUse(id, at);
+      },
+      findProject: (reference, userId) => {
+        this.called('find-project');
+        return storage.findProject(reference, userId);
+      },
+    };
+  }
+
+  private called(call: string): void {
+    this.calls.push(call);
+    const failure = this.failures.find((failure) => failure.call === call && failure.times > 0);
+    if (failure === undefined) return;
+    failure.times -= 1;
+    const payload: Wit.Error = failure.with === 'internal' ? { tag: 'internal', val: crypto.randomUUID() } : { tag: failure.with };
+    throw Object.assign(new Error(`the case says ${failure.with}`), { payload });
+  }
+
+  private handedOver(key: Wit.KeyRecord): void {
+    const numbers = Object.entries(key).map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : value]);
+    this.written.push(json({ ...Object.fromEntries(numbers), hash: bytesToHex(key.hash) }));
+  }
+}
