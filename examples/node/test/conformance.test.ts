@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Authority } from '../src/authority.js';
 import { KeycellError } from '../src/failure.js';
-import { cases, type Project } from './conformance/case.js';
-import { run, type Host } from './conformance/runner.js';
+import { cases } from './conformance/case.js';
+import { failures, type Host } from './conformance/runner.js';
 import { tool } from './conformance/tools.js';
 import { storageInMemory } from './database.js';
 
@@ -17,9 +17,8 @@ const tools = new Map(
 );
 
 const host: Host = {
-  storage: (projects: Project[]) => storageInMemory(projects),
-  authority: (...imports) => {
-    const authority = new Authority(...imports);
+  authority: (projects, recorder, ...imports) => {
+    const authority = new Authority(recorder.before(storageInMemory(projects)), ...imports);
     return (caller, name, args) => authority.call(caller, name as never, ...(args as never));
   },
   failure: (thrown) => {
@@ -29,18 +28,10 @@ const host: Host = {
 };
 
 for (const file of readdirSync(new URL('cases/', TESTS))) {
-  test(`every case of ${file}`, (context) => {
+  test(`every case of ${file}`, async (context) => {
     const all = cases(file.replace('.json', ''), read(`cases/${file}`));
-    const failures = all.flatMap((one) => {
-      try {
-        run(one, tools, host);
-        return [];
-      } catch (fault) {
-        return [`${one.name}: ${fault}`];
-      }
-    });
-    context.diagnostic(`${all.length - failures.length} passed`);
+    context.diagnostic(`${all.length} cases`);
     assert.notEqual(all.length, 0);
-    assert.deepEqual(failures, []);
+    assert.deepEqual(await failures(all, tools, host), []);
   });
 }

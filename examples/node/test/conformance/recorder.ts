@@ -5,18 +5,20 @@ import type { StorageFailure } from './case.js';
 
 type Storage = typeof Wit;
 
-/** Another storage, with a memory of its calls; fails when it is told to. */
+/** Stands before a storage, remembers its calls, and lets them fail when it is told to. */
 export class Recorder {
   /** The functions called, oldest first. */
   calls: string[] = [];
   /** The records that were handed over, oldest first. */
   readonly written: unknown[] = [];
-  readonly storage: Storage;
   private readonly failures: StorageFailure[];
 
-  constructor(storage: Storage, failures: StorageFailure[]) {
+  constructor(failures: StorageFailure[]) {
     this.failures = failures.map((failure) => ({ ...failure }));
-    this.storage = {
+  }
+
+  before(storage: Storage): Storage {
+    return {
       insertKey: (key) => {
         this.handedOver(key);
         this.called('insert-key');

@@ -1,7 +1,6 @@
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Error as Failure, Verification } from '../../generated/interfaces/keycell-api-keys-api-keys.js';
 import type { Caller, Policy } from '../../generated/interfaces/keycell-api-keys-context.js';
-import type * as Storage from '../../generated/interfaces/keycell-api-keys-storage.js';
 import type * as WallClock from '../../generated/interfaces/wasi-clocks-wall-clock.js';
 import type * as Random from '../../generated/interfaces/wasi-random-random.js';
 import { json, verificationJson } from '../../src/json.js';
@@ -13,25 +12,34 @@ import type { Tool } from './tools.js';
 
 /** A host whose answers are compared with the cases. */
 export interface Host {
-  /** Its storage, empty but for these projects. */
-  storage(projects: Project[]): typeof Storage;
-  /** A function that calls the component in a fresh instance. */
-  authority(storage: typeof Storage, policy: Policy, clock: typeof WallClock, random: typeof Random): Call;
+  /** Its authority, on storage that is empty but for the projects, with the recorder before it. */
+  authority(
+    projects: Project[], recorder: Recorder, policy: Policy, clock: typeof WallClock, random: typeof Random,
+  ): Call | Promise<Call>;
   /** Why a call failed that threw this. */
   failure(thrown: unknown): Failure;
 }
 
 export type Call = (caller: Caller | undefined, name: string, args: unknown[]) => unknown;
 
+/** Runs cases, one after another. Tells what went otherwise than it must. */
+export async function failures(cases: Case[], tools: Map<string, Tool>, host: Host): Promise<string[]> {
+  const failures: string[] = [];
+  for (const one of cases) {
+    await run(one, tools, host).catch((fault: unknown) => failures.push(`${one.name}: ${fault}`));
+  }
+  return failures;
+}
+
 /** Runs a case. What goes otherwise than it must is thrown, without the value that came: it may be a secret. */
-export function run({ setUp, steps }: Case, tools: Map<string, Tool>, host: Host): void {
+async function run({ setUp, steps }: Case, tools: Map<string, Tool>, host: Host): Promise<void> {
   const world = new World(setUp, tools, host);
   for (const [index, step] of steps.entries()) {
     if (!('call' in step)) {
       world.now = Date.parse(step.now);
       continue;
     }
-    const fault = world.call(step);
+    const fault = await world.call(step);
     if (fault !== undefined) throw new Error(`step ${index + 1}: ${fault}`);
   }
 }
@@ -40,25 +48,25 @@ export function run({ setUp, steps }: Case, tools: Map<string, Tool>, host: Host
 class World {
   now: number;
   private readonly recorder: Recorder;
-  private readonly authority: Call;
+  private readonly authority: Promise<Call>;
   private readonly saved: Variables = {};
   /** The secrets that were told so far. They must not be told again, nor be stored. */
   private readonly secrets: string[] = [];
 
   constructor(setUp: SetUp, private readonly tools: Map<string, Tool>, private readonly host: Host) {
     this.now = Date.parse(setUp.now);
-    this.recorder = new Recorder(host.storage(setUp.projects), setUp.storage_fails ?? []);
+    this.recorder = new Recorder(setUp.storage_fails ?? []);
     const { prefix, default_scopes: defaultScopes, longest_life_ms: longestLife } = setUp.policy;
     const policy = { prefix, defaultScopes, longestLife: longestLife === null ? undefined : BigInt(longestLife) };
     const clock = {
       now: () => ({ seconds: BigInt(Math.floor(this.now / 1000)), nanoseconds: (this.now % 1000) * 1_000_000 }),
     };
     const random = { getRandomBytes: xorshift32(setUp.random_seed) };
-    this.authority = host.authority(this.recorder.storage, policy, clock, random);
+    this.authority = Promise.resolve(host.authority(setUp.projects, this.recorder, policy, clock, random));
   }
 
   /** What goes otherwise than the step says. */
-  call(step: CallStep): string | undefined {
+  async call(step: CallStep): Promise<string | undefined> {
     const tool = this.tools.get(step.call);
     if (tool === undefined) return 'the case calls no tool';
     if (('returns' in step) === ('fails' in step)) return 'the case must say either what returns or what fails';
@@ -66,14 +74,14 @@ class World {
     if (!tool.isInput(args)) return 'the arguments break the input schema';
     this.recorder.calls = [];
 
-    const { isSuccess, answer } = this.answer(step, tool, args);
+    const { isSuccess, answer } = await this.answer(step, tool, args);
     if (isSuccess !== 'returns' in step) return isSuccess ? 'succeeded, and must fail' : `failed: ${answer.kind}`;
     if (isSuccess && !tool.isOutput(answer)) return 'the answer breaks the output schema';
     const expected = substitute(isSuccess ? step.returns : step.fails, this.saved);
     return difference('answer', expected, answer) ?? this.afterwards(step, answer);
   }
 
-  private answer(step: CallStep, tool: Tool, args: Variables): { isSuccess: boolean; answer: Variables } {
+  private async answer(step: CallStep, tool: Tool, args: Variables): Promise<{ isSuccess: boolean; answer: Variables }> {
     const isVerification = step.call === 'verify_api_key';
     const { user, project_id: projectId, expires_at, scopes = [] } = step.as ?? { user: 'nobody' };
     const expiresAt = expires_at === undefined ? undefined : BigInt(Date.parse(expires_at));
@@ -81,8 +89,9 @@ class World {
     const caller = isVerification ? undefined : { userId: user, projectId, expiresAt, scopes };
     const given: Variables = isVerification ? { scopes: [], ...args } : args;
     const values = tool.parameters.map((parameter) => given[parameter]);
+    const call = await this.authority;
     try {
-      const answer = this.authority(caller, tool.function, values);
+      const answer = await call(caller, tool.function, values);
       const value = isVerification ? verificationJson(answer as Verification) : json(answer);
       return { isSuccess: true, answer: value as Variables };
     } catch (thrown) {
