@@ -19,8 +19,8 @@ const LONGEST_ARGUMENTS = 1024 * 1024;
 const MOST_RANDOM_BYTES = 4096n;
 const TOO_LONG = { field: 'arguments', code: 'too-long', message: 'are longer than allowed' };
 
-const files = { 'keycell.core.wasm': core, 'keycell.core2.wasm': core2, 'keycell.core3.wasm': core3 };
-const modules = new Map(Object.entries(files).map(([file, bytes]) => [file, new WebAssembly.Module(bytes)]));
+const files = new Map([['keycell.core.wasm', core], ['keycell.core2.wasm', core2], ['keycell.core3.wasm', core3]]);
+const modules = new Map([...files].map(([file, bytes]) => [file, new WebAssembly.Module(bytes)]));
 
 /** Calls the component, each time in a fresh instance: no call can reach what another one knew. */
 export class Authority {

@@ -13,7 +13,7 @@ const STORES = ['keys', 'projects'] as const;
 
 /** Opens the origin's database of this name, and creates it where there is none. */
 export function openDatabase(name: string): Promise<Database> {
-  const create = (database: Database) => STORES.forEach((store) => database.createObjectStore(store, { keyPath: 'id' }));
+  const create = (database: Database) => STORES.forEach((each) => database.createObjectStore(each, { keyPath: 'id' }));
   return openDB<Schema>(name, 1, { upgrade: create });
 }
 

@@ -4,8 +4,10 @@ export interface InputSchema {
   required: string[];
 }
 
+export type Values = (string | undefined)[];
+
 /** A form with a field for each property. `submit` is given their values in order, without those left empty. */
-export function formOf(schema: InputSchema, action: string, submit: (values: (string | undefined)[]) => void): HTMLFormElement {
+export function formOf(schema: InputSchema, action: string, submit: (values: Values) => void): HTMLFormElement {
   const form = document.createElement('form');
   const names = Object.keys(schema.properties);
   const fields = names.map((name) => {

@@ -4,7 +4,7 @@ import { listOf } from './answer.js';
 import { Authority } from './authority.js';
 import { openDatabase, transact } from './database.js';
 import { KeycellError } from './failure.js';
-import { formOf, showFaults, type InputSchema } from './form.js';
+import { formOf, showFaults, type InputSchema, type Values } from './form.js';
 
 // Whoever sits at this browser.
 const caller = { userId: 'me', scopes: ['api-keys:read', 'api-keys:write'] };
@@ -18,7 +18,7 @@ show('create', createInput, 'Create', ([name, project, expiresAt]) =>
 show('get', getInput, 'Get', ([id]) => authority.call(caller, 'getApiKey', id ?? ''));
 
 /** Puts a tool's form into its section of the page, and under it the answer of its last call. */
-function show(id: string, schema: InputSchema, action: string, call: (values: (string | undefined)[]) => Promise<object>) {
+function show(id: string, schema: InputSchema, action: string, call: (values: Values) => Promise<object>) {
   const output = document.createElement('output');
   const form = formOf(schema, action, async (values) => {
     output.replaceChildren();

@@ -18,16 +18,15 @@ export function storageOf(records: Wit.KeyRecord[], projects: Project[], write: 
     keys.set(key.id, key);
     write(key);
   };
-  const isTaken = ({ id, lookup }: Wit.KeyRecord) =>
-    keys.has(id) || [...keys.values()].some((key) => key.lookup === lookup);
   const changed = (key: Wit.KeyRecord): Wit.KeyRecord => {
-    const stored = found(keys.get(key.id));
-    if (stored.revision !== key.revision) throw new StorageError({ tag: 'conflict' });
+    const stored = keys.get(key.id);
+    if (stored?.revision !== key.revision) throw new StorageError({ tag: 'conflict' });
     const { name, updatedAt, expiresAt, revokedAt, revocationReason, rotatedTo, revision } = key;
     return { ...stored, name, updatedAt, expiresAt, revokedAt, revocationReason, rotatedTo, revision: revision + 1 };
   };
   const insertKey = (key: Wit.KeyRecord) => {
-    if (isTaken(key)) throw new StorageError({ tag: 'conflict' });
+    const isTaken = [...keys.values()].some(({ id, lookup }) => id === key.id || lookup === key.lookup);
+    if (isTaken) throw new StorageError({ tag: 'conflict' });
     put(key);
   };
   return {
@@ -57,9 +56,9 @@ function found<T>(thing: T | undefined): T {
 }
 
 function passes(key: Wit.KeyRecord, filter: Wit.KeyFilter): boolean {
-  const { userId, projectId, revoked, expiresAfter, expiresUntil, before } = filter;
-  return key.userId === userId && (projectId === undefined || key.projectId === projectId)
-    && (revoked === undefined || (key.revokedAt !== undefined) === revoked)
+  const { projectId, revoked, expiresAfter, expiresUntil, before } = filter;
+  return key.userId === filter.userId && (projectId === undefined || key.projectId === projectId)
+    && (revoked === undefined || revoked === (key.revokedAt !== undefined))
     && (expiresAfter === undefined || key.expiresAt === undefined || key.expiresAt > expiresAfter)
     && (expiresUntil === undefined || (key.expiresAt !== undefined && key.expiresAt <= expiresUntil))
     && (before === undefined || key.id < before);

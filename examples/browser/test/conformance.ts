@@ -6,9 +6,12 @@ import { cases } from '../../node/test/conformance/case.js';
 import { failures, type Host } from '../../node/test/conformance/runner.js';
 import { tool } from '../../node/test/conformance/tools.js';
 
+/** A tool's name, and its input and output schema as text. */
+export type Schemas = [name: string, input: string, output: string];
+
 export interface Suite {
   /** Runs the cases of a file, given as text; tells how many there are, and what went wrong. */
-  run(file: string, text: string, schemas: [name: string, input: string, output: string][]): Promise<{ cases: number; failures: string[] }>;
+  run(file: string, text: string, schemas: Schemas[]): Promise<{ cases: number; failures: string[] }>;
 }
 
 const host: Host = {

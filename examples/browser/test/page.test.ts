@@ -15,22 +15,25 @@ async function open(context: BrowserContext): Promise<Page> {
   return page;
 }
 
+type Texts = Record<string, string>;
+
 /** Sends a form, and gives what the page shows as its answer. */
-async function send(page: Page, section: 'create' | 'get', values: Record<string, string>): Promise<Record<string, string>> {
+async function send(page: Page, section: 'create' | 'get', values: Texts): Promise<Texts> {
   const form = page.locator(`#${section}`);
   for (const [name, value] of Object.entries(values)) await form.locator(`input[name=${name}]`).fill(value);
   // A click would wait for the tab to be drawn, which one in the background is seldom.
   await form.locator('input').last().press('Enter');
   await form.locator('dl').waitFor();
-  const texts = (tag: string) => form.locator(tag).evaluateAll((all) => all.map(({ firstChild }) => firstChild!.textContent!));
+  const texts = (tag: string) =>
+    form.locator(tag).evaluateAll((all) => all.map(({ firstChild }) => firstChild!.textContent!));
   const [names, answers] = [await texts('dt'), await texts('dd')];
   return Object.fromEntries(names.map((name, index) => [name, answers[index]!]));
 }
 
 test('a form has the fields of its input schema', async () => {
   const page = await open(await browser.newContext());
-  const fields = (section: string) =>
-    page.locator(`#${section} input`).evaluateAll((all) => (all as HTMLInputElement[]).map(({ name, required }) => [name, required]));
+  const fields = (section: string) => page.locator(`#${section} input`)
+    .evaluateAll((all) => (all as HTMLInputElement[]).map(({ name, required }) => [name, required]));
   assert.deepEqual(await fields('create'), [['name', true], ['project_reference', false], ['expires_at', false]]);
   assert.deepEqual(await fields('get'), [['api_key_id', true]]);
 });
@@ -81,6 +84,19 @@ test('an error that is about no field is told under the form', async () => {
   await page.locator('#get input').fill('0192a000-0000-7000-8000-0000000000ff');
   await page.locator('#get form > button').click();
   await page.getByText('There is no such API key.').waitFor();
+});
+
+test('storage that fails is told, and the console has why', async () => {
+  const page = await (await browser.newContext()).newPage();
+  const logged = page.waitForEvent('console');
+  await page.goto(browser.origin);
+  await page.evaluate(() => {
+    IDBDatabase.prototype.transaction = () => { throw new DOMException('the disk is full', 'UnknownError'); };
+  });
+  await page.locator('#create input[name=name]').fill('laptop');
+  await page.locator('#create form > button').click();
+  await page.getByText('storage is not available right now').waitFor();
+  assert.match((await logged).text(), /the disk is full/);
 });
 
 test('two tabs that write at once lose nothing', async () => {

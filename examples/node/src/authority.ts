@@ -31,7 +31,7 @@ export class Authority {
       return functions[name](...args);
     } catch (thrown) {
       // jco throws the WIT's error as it is, and an Error where the component traps.
-      throw new KeycellError(thrown instanceof Error ? { tag: 'internal', val: logCause(thrown) } : (thrown as Failure));
+      throw new KeycellError(thrown instanceof Error ? { tag: 'internal', val: logCause(thrown) } : thrown as Failure);
     }
   }
 

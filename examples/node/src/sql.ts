@@ -11,7 +11,7 @@ export const UPDATE = `UPDATE api_keys SET name = @name, updated_at = @updatedAt
   WHERE id = @id AND revision = @revision`;
 export const USE = 'UPDATE api_keys SET last_used_at = @at WHERE id = @id AND coalesce(last_used_at, 0) < @at';
 export const LIST = `${SELECT} WHERE user_id = @userId AND id < coalesce(@before, '~')
-    AND (@projectId IS NULL OR project_id = @projectId) AND (@revoked IS NULL OR @revoked = iif(revoked_at IS NULL, 'false', 'true'))
-    AND (@expiresAfter IS NULL OR expires_at IS NULL OR expires_at > @expiresAfter)
-    AND (@expiresUntil IS NULL OR expires_at <= @expiresUntil) ORDER BY id DESC LIMIT @limit`;
+    AND (@projectId IS NULL OR project_id = @projectId) AND (@expiresUntil IS NULL OR expires_at <= @expiresUntil)
+    AND (@revoked IS NULL OR @revoked = iif(revoked_at IS NULL, 'false', 'true'))
+    AND (@expiresAfter IS NULL OR expires_at IS NULL OR expires_at > @expiresAfter) ORDER BY id DESC LIMIT @limit`;
 export const PROJECT = 'SELECT id FROM projects JOIN project_members ON project_id = id WHERE user_id = ?';

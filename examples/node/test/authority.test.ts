@@ -33,7 +33,8 @@ test('scopes go through storage and back: several, and none', () => {
     const got = authority.call(maker, 'getApiKey', created.id);
     assert.deepEqual([got.scopes, got.expiresAt], [granted, '2100-01-01T00:00:00.000Z']);
     const verification = authority.call(undefined, 'verifyApiKey', created.key, []);
-    assert.deepEqual(verification.val, { id: created.id, userId: 'ann', projectId: undefined, expiresAt: got.expiresAt, scopes: granted });
+    const { id, userId, projectId, expiresAt } = got;
+    assert.deepEqual(verification, { tag: 'valid', val: { id, userId, projectId, expiresAt, scopes: granted } });
   }
 });
 
@@ -62,12 +63,13 @@ test('a cause goes to the log alone, under the correlation id that the caller is
   const log = context.mock.method(console, 'error', () => {});
   const storage = storageInMemory([]);
   const broken = { ...storage, findKey: () => { throw new Error('the disk is on fire'); } };
-  const endless = { getRandomBytes: () => { throw new Error('no more random bytes'); } };
+  const create = (authority: Authority) => authority.call(ann, 'createApiKey', 'k', undefined, undefined);
+  const exhausted = { getRandomBytes: () => { throw new Error('no more random bytes'); } };
   const causes: [() => void, RegExp][] = [
     [() => new Authority(storage, policy).call(undefined, 'getApiKey', id), /./],
     [() => new Authority(broken, policy).call(ann, 'getApiKey', id), /the disk is on fire/],
-    [() => new Authority(storage, policy, undefined, endless).call(ann, 'createApiKey', 'k', undefined, undefined), /no more/],
-    [() => new Authority(storage, { ...policy, prefix: '' }).call(ann, 'createApiKey', 'k', undefined, undefined), /policy/],
+    [() => create(new Authority(storage, policy, undefined, exhausted)), /no more random bytes/],
+    [() => create(new Authority(storage, { ...policy, prefix: '' })), /policy/],
   ];
   for (const [work, cause] of causes) {
     const told = failure(work);

@@ -35,3 +35,8 @@ for (const file of readdirSync(new URL('cases/', TESTS))) {
     assert.deepEqual(await failures(all, tools, host), []);
   });
 }
+
+test('a case that expects another answer fails', async () => {
+  const all = cases('record', read('cases/record.json').replaceAll('HtEoxr88LPpz', 'zPL88rxoEtH0'));
+  assert.notDeepEqual(await failures(all, tools, host), []);
+});

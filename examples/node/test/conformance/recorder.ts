@@ -63,12 +63,14 @@ export class Recorder {
     const failure = this.failures.find((failure) => failure.call === call && failure.times > 0);
     if (failure === undefined) return;
     failure.times -= 1;
-    const payload: Wit.Error = failure.with === 'internal' ? { tag: 'internal', val: crypto.randomUUID() } : { tag: failure.with };
-    throw Object.assign(new Error(`the case says ${failure.with}`), { payload });
+    const tag = failure.with;
+    const payload: Wit.Error = tag === 'internal' ? { tag, val: crypto.randomUUID() } : { tag };
+    throw Object.assign(new Error(`the case says ${tag}`), { payload });
   }
 
   private handedOver(key: Wit.KeyRecord): void {
-    const numbers = Object.entries(key).map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : value]);
-    this.written.push(json({ ...Object.fromEntries(numbers), hash: bytesToHex(key.hash) }));
+    const number = (value: unknown) => (typeof value === 'bigint' ? Number(value) : value);
+    const record = Object.entries(key).map(([name, value]) => [name, number(value)]);
+    this.written.push(json({ ...Object.fromEntries(record), hash: bytesToHex(key.hash) }));
   }
 }

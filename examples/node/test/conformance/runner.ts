@@ -22,6 +22,8 @@ export interface Host {
 
 export type Call = (caller: Caller | undefined, name: string, args: unknown[]) => unknown;
 
+type Answer = { isSuccess: boolean; answer: Variables };
+
 /** Runs cases, one after another. Tells what went otherwise than it must. */
 export async function failures(cases: Case[], tools: Map<string, Tool>, host: Host): Promise<string[]> {
   const failures: string[] = [];
@@ -81,7 +83,7 @@ class World {
     return difference('answer', expected, answer) ?? this.afterwards(step, answer);
   }
 
-  private async answer(step: CallStep, tool: Tool, args: Variables): Promise<{ isSuccess: boolean; answer: Variables }> {
+  private async answer(step: CallStep, tool: Tool, args: Variables): Promise<Answer> {
     const isVerification = step.call === 'verify_api_key';
     const { user, project_id: projectId, expires_at, scopes = [] } = step.as ?? { user: 'nobody' };
     const expiresAt = expires_at === undefined ? undefined : BigInt(Date.parse(expires_at));
