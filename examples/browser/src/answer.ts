@@ -1,5 +1,3 @@
-const KEEP = 'Keep it now: it is stored nowhere and is not shown again.';
-
 /** An answer of the component as a list of names and values. A new key can be copied, and comes first. */
 export function listOf({ key, ...known }: { key?: string }): HTMLElement {
   const list = document.createElement('dl');
@@ -9,7 +7,7 @@ export function listOf({ key, ...known }: { key?: string }): HTMLElement {
     term.textContent = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
     const details = document.createElement('dd');
     details.textContent = Array.isArray(value) ? value.join(' ') : String(value ?? '—');
-    if (name === 'key') details.append(copyButton(String(value)), KEEP);
+    if (name === 'key') details.append(copyButton(String(value)), advice());
     list.append(term, details);
   }
   return list;
@@ -23,4 +21,10 @@ function copyButton(text: string): HTMLElement {
     button.textContent = 'Copied';
   });
   return button;
+}
+
+function advice(): HTMLElement {
+  const advice = document.createElement('p');
+  advice.textContent = 'Keep it now: it is stored nowhere and is not shown again.';
+  return advice;
 }

@@ -51,6 +51,6 @@ try {
   const authority = new Authority(sqliteStorage(database), { prefix: 'keycell', defaultScopes: SCOPES });
   console.log(JSON.stringify(run(authority, required(values.user), ...positionals)));
 } catch (error) {
-  console.error(`error: ${error instanceof KeycellError ? sentence(error) : error}`);
+  console.error(`error: ${error instanceof KeycellError ? sentence(error) : (error as Error).message}`);
   process.exitCode = 1;
 }

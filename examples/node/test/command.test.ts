@@ -31,7 +31,7 @@ test('a key is created, read, listed and verified', () => {
 test('a refused call says why, and exits with 1', () => {
   const { status, answer, stderr } = command(newPath(), ['create', ' ']);
   assert.deepEqual([status, answer, stderr], [1, '', 'error: name must not be empty\n']);
-  assert.match(command(newPath(), []).stderr, /usage: /);
+  assert.match(command(newPath(), []).stderr, /^error: usage: /);
 });
 
 test('processes that open a new file at the same moment lose no key', async () => {
