@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { BrowserContext, Page } from 'playwright-core';
+import { browserForTests } from './browser.js';
+
+const browser = await browserForTests();
+
+/** Opens the page in a new tab; it must reach nothing but where it came from, and log nothing. */
+async function open(context: BrowserContext): Promise<Page> {
+  const page = await context.newPage();
+  page.on('console', (message) => assert.fail(message.text()));
+  page.on('pageerror', (error) => assert.fail(error));
+  page.on('request', (request) => assert.equal(new URL(request.url()).origin, browser.origin));
+  await page.goto(browser.origin);
+  return page;
+}
+
+type Texts = Record<string, string>;
+
+/** Sends a form, and gives what the page shows as its answer. */
+async function send(page: Page, section: 'create' | 'get', values: Texts): Promise<Texts> {
+  const form = page.locator(`#${section}`);
+  for (const [name, value] of Object.entries(values)) await form.locator(`input[name=${name}]`).fill(value);
+  // A click would wait for the tab to be drawn, which one in the background is seldom.
+  await form.locator('input').last().press('Enter');
+  await form.locator('dl').waitFor();
+  const texts = (tag: string) =>
+    form.locator(tag).evaluateAll((all) => all.map(({ firstChild }) => firstChild!.textContent!));
+  const [names, answers] = [await texts('dt'), await texts('dd')];
+  return Object.fromEntries(names.map((name, index) => [name, answers[index]!]));
+}
+
+test('a form has the fields of its input schema', async () => {
+  const page = await open(await browser.newContext());
+  const fields = (section: string) => page.locator(`#${section} input`)
+    .evaluateAll((all) => (all as HTMLInputElement[]).map(({ name, required }) => [name, required]));
+  assert.deepEqual(await fields('create'), [['name', true], ['project_reference', false], ['expires_at', false]]);
+  assert.deepEqual(await fields('get'), [['api_key_id', true]]);
+});
+
+test('a key that was created is there after a reload, and the key itself is not', async () => {
+  const context = await browser.newContext();
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const page = await open(context);
+  const created = await send(page, 'create', { name: ' laptop ', expires_at: '2100-01-01' });
+  assert.equal(created.name, 'laptop');
+  assert.match(created.key!, /^keycell_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}$/);
+  await page.getByRole('button', { name: 'Copy' }).click();
+  await page.getByRole('button', { name: 'Copied' }).waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), created.key);
+
+  await page.reload();
+  assert.ok(!(await page.content()).includes(created.key!));
+  const got = await send(page, 'get', { api_key_id: created.id! });
+  assert.deepEqual([got['key prefix'], got['expires at']], [created['key prefix'], '2100-01-01T00:00:00.000Z']);
+  assert.equal(got.scopes, 'api-keys:read api-keys:write');
+  const stored = await page.evaluate(async () => {
+    const opened = indexedDB.open('keycell');
+    await new Promise((success) => { opened.onsuccess = success; });
+    const all = opened.result.transaction('keys').objectStore('keys').getAll();
+    await new Promise((success) => { all.onsuccess = success; });
+    return all.result.map((record) => Object.values(record).join());
+  });
+  assert.equal(stored.length, 1);
+  assert.ok(!stored[0]!.includes(created.key!.slice(21, 64)));
+});
+
+test('what is wrong stands at its field, and goes away', async () => {
+  const page = await open(await browser.newContext());
+  const alert = (name: string) => page.locator(`#create label:has(input[name=${name}]) [role=alert]`);
+  await page.locator('#create input[name=name]').fill(' ');
+  await page.locator('#create input[name=expires_at]').fill('soon');
+  await page.locator('#create form > button').click();
+  await page.locator('#create input[aria-invalid=true]').first().waitFor();
+  assert.match(await alert('name').innerText(), /must not be empty/);
+  assert.notEqual(await alert('expires_at').innerText(), '');
+  assert.equal(await alert('project_reference').innerText(), '');
+  await send(page, 'create', { name: 'laptop', expires_at: '' });
+  assert.equal(await alert('name').innerText(), '');
+});
+
+test('an error that is about no field is told under the form', async () => {
+  const page = await open(await browser.newContext());
+  await page.locator('#get input').fill('0192a000-0000-7000-8000-0000000000ff');
+  await page.locator('#get form > button').click();
+  await page.getByText('There is no such API key.').waitFor();
+});
+
+test('storage that fails is told, and the console has why', async () => {
+  const page = await (await browser.newContext()).newPage();
+  const logged = page.waitForEvent('console');
+  await page.goto(browser.origin);
+  await page.evaluate(() => {
+    IDBDatabase.prototype.transaction = () => { throw new DOMException('the disk is full', 'UnknownError'); };
+  });
+  await page.locator('#create input[name=name]').fill('laptop');
+  await page.locator('#create form > button').click();
+  await page.getByText('storage is not available right now').waitFor();
+  assert.match((await logged).text(), /the disk is full/);
+});
+
+test('two tabs that write at once lose nothing', async () => {
+  const context = await browser.newContext();
+  const tabs = [await open(context), await open(context)];
+  const created = await Promise.all(tabs.map(async (tab, number) => {
+    const ids: string[] = [];
+    for (let count = 0; count < 10; count++) ids.push((await send(tab, 'create', { name: `${number} ${count}` })).id!);
+    return ids;
+  }));
+  const ids = new Set(created.flat());
+  assert.equal(ids.size, 20);
+  for (const id of ids) assert.equal((await send(tabs[0]!, 'get', { api_key_id: id })).id, id);
+});

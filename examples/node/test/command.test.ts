@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+function command(database: string, args: string[], input = '') {
+  const all = [MAIN, '--database', database, '--user', 'ann', ...args];
+  const { status, stdout, stderr } = spawnSync(process.execPath, all, { input, encoding: 'utf8' });
+  return { status, answer: stdout && JSON.parse(stdout), stderr };
+}
+
+const newPath = () => join(mkdtempSync(join(tmpdir(), 'keycell-')), 'keys.db');
+
+test('a key is created, read, listed and verified', () => {
+  const path = newPath();
+  const { answer: created } = command(path, ['create', 'laptop']);
+  assert.deepEqual(created.scopes, ['api-keys:read', 'api-keys:write']);
+  assert.equal(command(path, ['get', created.id]).answer.key_prefix, created.key_prefix);
+  assert.equal(command(path, ['list']).answer.api_keys[0].id, created.id);
+  assert.equal(command(path, ['verify'], `${created.key}\n`).answer.valid, true);
+  assert.equal(command(path, ['verify'], 'something else').answer.reason, 'malformed');
+  assert.notEqual(command(path, ['get', created.id]).answer.last_used_at, null);
+});
+
+test('a refused call says why, and exits with 1', () => {
+  const { status, answer, stderr } = command(newPath(), ['create', ' ']);
+  assert.deepEqual([status, answer, stderr], [1, '', 'error: name must not be empty\n']);
+  assert.match(command(newPath(), []).stderr, /^error: usage: /);
+});
+
+test('processes that open a new file at the same moment lose no key', async () => {
+  const path = newPath();
+  const names = Array.from({ length: 8 }, (_, index) => `key ${index}`);
+  const created = names.map(async (name) => {
+    const process_ = spawn(process.execPath, [MAIN, '--database', path, '--user', 'ann', 'create', name]);
+    return JSON.parse(await text(process_.stdout)).name;
+  });
+  assert.deepEqual(await Promise.all(created), names);
+  const listed: { name: string }[] = command(path, ['list']).answer.api_keys;
+  assert.deepEqual(listed.map(({ name }) => name).sort(), names);
+});

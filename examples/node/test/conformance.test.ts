@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { Authority } from '../src/authority.js';
+import { KeycellError } from '../src/failure.js';
+import { cases } from './conformance/case.js';
+import { failures, type Host } from './conformance/runner.js';
+import { tool } from './conformance/tools.js';
+import { storageInMemory } from './database.js';
+
+const TESTS = new URL('../../../tests/', import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, TESTS), 'utf8');
+
+const names = readdirSync(new URL('schemas/', TESTS)).map((file) => file.split('.')[0]!);
+const tools = new Map(
+  names.map((name) => [name, tool(name, read(`schemas/${name}.input.json`), read(`schemas/${name}.output.json`))]),
+);
+
+const host: Host = {
+  authority: (projects, recorder, ...imports) => {
+    const authority = new Authority(recorder.before(storageInMemory(projects)), ...imports);
+    return (caller, name, args) => authority.call(caller, name as never, ...(args as never));
+  },
+  failure: (thrown) => {
+    if (thrown instanceof KeycellError) return thrown.failure;
+    throw thrown;
+  },
+};
+
+for (const file of readdirSync(new URL('cases/', TESTS))) {
+  test(`every case of ${file}`, async (context) => {
+    const all = cases(file.replace('.json', ''), read(`cases/${file}`));
+    context.diagnostic(`${all.length} cases`);
+    assert.notEqual(all.length, 0);
+    assert.deepEqual(await failures(all, tools, host), []);
+  });
+}
+
+test('a case that expects another answer fails', async () => {
+  const all = cases('record', read('cases/record.json').replaceAll('HtEoxr88LPpz', 'zPL88rxoEtH0'));
+  assert.notDeepEqual(await failures(all, tools, host), []);
+});
