@@ -68,12 +68,11 @@ fn missing(shell: &Shell, suite: &Suite) -> Option<&'static str> {
         return Some(language);
     }
     if suite.needs_browser {
-        let Some(chromium) =
-            ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| is_here(shell, name))
-        else {
-            return Some("chromium");
-        };
-        shell.set_var("CHROMIUM", chromium);
+        let path = |name| cmd!(shell, "which {name}").quiet().ignore_stderr().read().ok();
+        match ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(path) {
+            Some(path) => shell.set_var("CHROMIUM", path),
+            None => return Some("chromium"),
+        }
     }
     None
 }

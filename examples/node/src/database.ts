@@ -9,7 +9,7 @@ export function openDatabase(path: string): Database.Database {
   // For its user alone. SQLite gives its other files the same permissions.
   closeSync(openSync(path, 'a', 0o600));
   // So many milliseconds another process is waited for that keeps the file locked.
-  const database = new Database(path, { timeout: 5000 });
+  const database = new Database(path, { timeout: 4000 });
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
   migrate(database);
