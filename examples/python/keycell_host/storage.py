@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from threading import RLock
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Literal
 
 from .wit import KeyFilter, KeyRecord, StorageError
@@ -50,7 +50,7 @@ class SqliteStorage:
         self._uses: dict[str, int] = {}
         self._next_storing = monotonic() + STORE_USES_EVERY_SECONDS
         self._connection = sqlite3.connect(path, PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
-        if self._rows("PRAGMA journal_mode = WAL") != [("wal",)]:
+        if self._write_ahead() != [("wal",)]:
             raise sqlite3.NotSupportedError("this file system can't hold a write-ahead log")
         self._rows("PRAGMA synchronous = FULL")
         self._rows("PRAGMA foreign_keys = ON")
@@ -87,6 +87,17 @@ class SqliteStorage:
         with self._lock:
             self._store_uses()
             self._connection.close()
+
+    def _write_ahead(self) -> list[tuple[Any, ...]]:
+        # Of all statements, SQLite does not wait in this one while another process opens the same new file.
+        deadline = monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._rows("PRAGMA journal_mode = WAL")
+            except StorageError:
+                if monotonic() > deadline:
+                    raise
+                sleep(0.01)
 
     def _migrate(self, scripts: list[Path]) -> None:
         def version() -> int:

@@ -3,6 +3,7 @@
 import multiprocessing
 import sqlite3
 import stat
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,21 +207,19 @@ def test_a_file_that_is_no_database_is_refused(database: Path) -> None:
 
 
 def test_a_new_file_may_be_opened_by_many_at_the_same_moment(database: Path) -> None:
-    processes = 8
-    barrier = multiprocessing.get_context("spawn").Barrier(processes)
-    openers = [
-        multiprocessing.get_context("spawn").Process(target=open_new_files, args=(barrier, database, n))
-        for n in range(processes)
-    ]
-    for opener in openers:
-        opener.start()
-    for opener in openers:
-        opener.join(60)
-    assert [opener.exitcode for opener in openers] == [0] * processes
+    processes = 4
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        for round in range(20):
+            file = database.with_suffix(f".{round}")
+            moment = time.monotonic() + 0.05
+            pool.starmap(open_and_insert, [(file, n, moment) for n in range(processes)], chunksize=1)
+            every = KeyFilter("ann", None, None, None, None, None, processes)
+            assert len(SqliteStorage(file).list_keys(every)) == processes
 
 
-def open_new_files(barrier: "multiprocessing.synchronize.Barrier", database: Path, process: int) -> None:
-    for round in range(20):
-        barrier.wait()
-        storage = SqliteStorage(database.with_suffix(f".{round}"))
-        storage.insert_key(replace(KEY, id=f"id-{process}", lookup=f"lookup-{process}"))
+def open_and_insert(file: Path, n: int, moment: float) -> None:
+    while time.monotonic() < moment:
+        pass
+    storage = SqliteStorage(file)
+    storage.insert_key(replace(KEY, id=f"id-{n}", lookup=f"lookup-{n}"))
+    storage.close()
