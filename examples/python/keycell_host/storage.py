@@ -72,6 +72,7 @@ class SqliteStorage:
         self._change((UPDATE, _values(key)))
 
     def rotate_key(self, key: KeyRecord, replacement: KeyRecord) -> None:
+        # The replacement first: the key refers to it.
         self._change((INSERT, _values(replacement)), (UPDATE, _values(key)))
 
     def record_use(self, id: str, at: int) -> None:
@@ -103,22 +104,23 @@ class SqliteStorage:
         def version() -> int:
             return int(self._one("PRAGMA user_version")[0])
 
-        if version() > len(scripts):
-            raise sqlite3.NotSupportedError("a newer keycell wrote this database")
         if version() < len(scripts):
             with self._transaction():
                 # Asked again: another process that opened it at the same moment may have been first.
-                for script in scripts[version() :]:
+                for number, script in list(enumerate(scripts, 1))[version() :]:
                     for statement in _statements(script.read_text()):
                         self._rows(statement)
-                self._rows(f"PRAGMA user_version = {len(scripts)}")
+                    self._rows(f"PRAGMA user_version = {number}")
+        if version() > len(scripts):
+            raise sqlite3.NotSupportedError("a newer keycell wrote this database")
 
     def _store_uses(self) -> None:
         self._next_storing = monotonic() + STORE_USES_EVERY_SECONDS
         if not self._uses:
             return
         try:
-            self._change(*((USE, {"id": id, "at": at}) for id, at in self._uses.items()))
+            with self._transaction():
+                self._connection.executemany(USE, [{"id": id, "at": at} for id, at in self._uses.items()])
             self._uses.clear()
         except (StorageError, sqlite3.Error) as error:
             logging.getLogger(__name__).warning("the last uses of keys are not stored yet: %s", error)

@@ -168,6 +168,7 @@ def test_uses_are_stored_once_in_a_while(
     storage: SqliteStorage, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage.insert_key(KEY)
+    storage.record_use("nobody's", 5)
     monkeypatch.setattr(storage_module, "monotonic", lambda: float("inf"))
     storage.record_use("id-1", 5)
     assert SqliteStorage(database).find_key("id-1").last_used_at == 5
