@@ -1,0 +1,52 @@
+"""The cases of `tests/cases`, as `docs/conformance.md` says how they read."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FILES = Path(__file__).parents[3] / "tests/cases"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    set_up: Json
+    steps: list[Json]
+
+
+def cases() -> Iterator[Case]:
+    for path in sorted(FILES.glob("*.json")):
+        file = json.loads(path.read_text(encoding="utf-8"))
+        for case in file["cases"]:
+            set_up = file["set_up"] | case.get("set_up", {})
+            rows = case.get("each")
+            for number, row in enumerate(rows or [{}], 1):
+                name = f"{path.stem}: {case['name']}" + (f" [{number}]" if rows else "")
+                yield Case(name, substitute(set_up, row), substitute(case["steps"], row))
+
+
+def substitute(value: Any, variables: Json) -> Any:
+    """Puts values in place of `${name}`; names that have no value yet stay as they are."""
+    match value:
+        case str():
+            return _substitute_text(value, variables)
+        case list():
+            return [substitute(item, variables) for item in value]
+        case dict():
+            return {name: substitute(field, variables) for name, field in value.items()}
+        case _:
+            return value
+
+
+def _substitute_text(text: str, variables: Json) -> Any:
+    for name, value in variables.items():
+        if text == f"${{{name}}}":
+            return value
+    for name, value in variables.items():
+        if isinstance(value, str):
+            text = text.replace(f"${{{name}}}", value)
+    return text

@@ -1,0 +1,113 @@
+"""Every case of the conformance suite, through the example's own authority and its own storage."""
+
+import json
+from contextlib import closing
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from keycell_host.sandbox import Sandbox
+from keycell_host.wit import Caller, KeycellError, KeyRecord, Refusal, VerifiedApiKey
+
+from .cases import Case, Json, cases, substitute
+from .expect import difference
+from .world import World, caller, milliseconds
+
+SCHEMAS = Path(__file__).parents[3] / "tests/schemas"
+SECRET_LENGTH = 43
+
+
+@pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.name)
+def test_case(case: Case, sandbox: Sandbox, database: Path) -> None:
+    with closing(World(sandbox, database, case.set_up)) as world:
+        saved: Json = {}
+        secrets: list[str] = []
+        for number, step in enumerate(case.steps, 1):
+            if "call" in step:
+                fault = run(world, step, saved, secrets)
+                assert fault is None, f"step {number}: {fault}"
+            else:
+                world.now = milliseconds(step["now"])
+
+
+def run(world: World, step: Json, saved: Json, secrets: list[str]) -> str | None:
+    """Makes the call of a step; gives what went otherwise than it must, if anything did."""
+    arguments = substitute(step["arguments"], saved)
+    validator(step["call"], "input").validate(arguments)
+    world.storage.calls.clear()
+    outcome, answer = call(world, step["call"], caller(step.get("as", {"user": "nobody"})), arguments)
+    if outcome not in step:
+        return f"it {outcome}"
+    if outcome == "returns":
+        validator(step["call"], "output").validate(answer)
+    if fault := difference("answer", substitute(step[outcome], saved), answer):
+        return fault
+    if step.get("storage_calls", world.storage.calls) != world.storage.calls:
+        return f"called {world.storage.calls} of storage"
+    saved |= {name: part(answer, pointer) for name, pointer in step.get("save", {}).items()}
+    written = [record_json(key) for key in world.storage.written]
+    if "stored" in step and (fault := difference("stored", substitute(step["stored"], saved), written[-1])):
+        return fault
+    return told_secret(answer, written, secrets)
+
+
+def call(world: World, tool: str, caller: Caller, arguments: Json) -> tuple[str, Json]:
+    """What the tool `returns`, or how it `fails`."""
+    method = getattr(world.authority, tool)
+    try:
+        answer = method(**arguments) if tool == "verify_api_key" else method(caller, **arguments)
+    except KeycellError as error:
+        return "fails", error_json(error)
+    return "returns", verification_json(answer) if tool == "verify_api_key" else asdict(answer)
+
+
+def verification_json(verification: VerifiedApiKey | Refusal) -> Json:
+    nothing: Json = {"id": None, "user_id": None, "project_id": None, "expires_at": None, "scopes": []}
+    if isinstance(verification, Refusal):
+        return {"valid": False, **asdict(verification), **nothing}
+    return {"valid": True, "reason": None, "missing_scopes": [], **asdict(verification)}
+
+
+def error_json(error: KeycellError) -> Json:
+    match error.kind:
+        case "invalid-input":
+            return {"kind": error.kind, "faults": [asdict(fault) for fault in error.payload]}
+        case "not-found":
+            return {"kind": error.kind, "subject": error.payload}
+        case "internal":
+            return {"kind": error.kind, "correlation_id": error.payload}
+        case _:
+            return {"kind": error.kind}
+
+
+def record_json(key: KeyRecord) -> Json:
+    return {**asdict(key), "hash": key.hash.hex()}
+
+
+def part(value: Any, pointer: str) -> Any:
+    """What a JSON pointer points at."""
+    for name in pointer.split("/")[1:]:
+        value = value[int(name)] if isinstance(value, list) else value[name]
+    return value
+
+
+@cache
+def validator(tool: str, side: str) -> Draft7Validator:
+    return Draft7Validator(json.loads((SCHEMAS / f"{tool}.{side}.json").read_text(encoding="utf-8")))
+
+
+def told_secret(answer: Json, written: list[Json], secrets: list[str]) -> str | None:
+    """No secret is in storage, and none is told a second time."""
+    if any(secret in json.dumps(answer) for secret in secrets):
+        return "the answer tells an earlier key's secret"
+    if "key" in answer:
+        # Without the checksum, which may be made again.
+        secrets.append(answer["key"].rpartition("_")[2][:SECRET_LENGTH])
+    stored = json.dumps(written)
+    if any(secret in stored or secret.encode().hex() in stored for secret in secrets):
+        return "storage was handed a secret"
+    return None

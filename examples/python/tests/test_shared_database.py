@@ -1,0 +1,137 @@
+"""One database, several languages: the commands of the hosts on one file, one after another and at the same time."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keycell_host.__main__ import SCOPES
+from keycell_host.authority import Authority
+from keycell_host.host import Host
+from keycell_host.sandbox import Sandbox
+from keycell_host.storage import SqliteStorage
+from keycell_host.wit import Caller, Policy, VerifiedApiKey
+
+EXAMPLE = Path(__file__).parents[1]
+KEYCELL = os.environ.get("KEYCELL", str(EXAMPLE.parents[1] / "target/debug/keycell"))
+NODE_HOST = os.environ.get("KEYCELL_NODE_HOST")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A host's command line; those of the examples are the same."""
+
+    start: list[str]
+    create: list[str]
+    verify: list[str]
+
+    def run(
+        self, database: Path, *arguments: str, user: str = "ann", stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        command = [*self.start, "--database", str(database), "--user", user, *arguments]
+        return subprocess.run(command, cwd=EXAMPLE, input=stdin, capture_output=True, text=True, timeout=60)
+
+    def made(self, database: Path, name: str) -> Json:
+        return told(self.run(database, *self.create, name))
+
+    def verified(self, database: Path, key: str) -> Json:
+        verification: Json = json.loads(self.run(database, *self.verify, stdin=key).stdout)
+        return verification
+
+
+RUST = Command([KEYCELL], ["create", "--name"], ["verify", "--json"])
+PYTHON = Command([sys.executable, "-m", "keycell_host"], ["create"], ["verify"])
+HOSTS = {"rust": RUST, "python": PYTHON}
+if NODE_HOST:
+    HOSTS["node"] = Command(["node", NODE_HOST], ["create"], ["verify"])
+
+
+def told(process: subprocess.CompletedProcess[str]) -> Json:
+    assert process.returncode == 0, process.stderr
+    answer: Json = json.loads(process.stdout)
+    return answer
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A database that one of them has made."""
+    database = tmp_path / "shared.db"
+    PYTHON.made(database, "first")
+    return database
+
+
+@pytest.mark.parametrize("maker", HOSTS.values(), ids=HOSTS.keys())
+def test_what_one_made_is_read_and_verified_by_each(tmp_path: Path, maker: Command) -> None:
+    database = tmp_path / "its own.db"
+    created = maker.made(database, "laptop")
+    key = created.pop("key")
+    for reader in HOSTS.values():
+        read = told(reader.run(database, "get", created["id"]))
+        assert {field: read[field] for field in created} == created
+        verified = reader.verified(database, key)
+        assert (verified["valid"], verified["id"], verified["user_id"]) == (True, created["id"], "ann")
+        assert [listed["id"] for listed in told(reader.run(database, "list"))["api_keys"]] == [created["id"]]
+        assert reader.run(database, "get", created["id"], user="bob").returncode == 1
+
+
+def test_what_one_revoked_is_refused_by_each(shared: Path, sandbox: Sandbox) -> None:
+    by_rust, by_python = RUST.made(shared, "one"), PYTHON.made(shared, "two")
+    told(RUST.run(shared, "revoke", by_python["id"], "--json"))
+    with closing(SqliteStorage(shared)) as storage:
+        Authority(sandbox, Host(storage, Policy())).revoke_api_key(Caller("ann", SCOPES), by_rust["id"])
+    for key in [by_rust["key"], by_python["key"]]:
+        for reader in HOSTS.values():
+            verified = reader.verified(shared, key)
+            assert (verified["valid"], verified["reason"]) == (False, "revoked")
+
+
+def test_nothing_is_lost_where_all_write_at_the_same_time(shared: Path, sandbox: Sandbox) -> None:
+    writers = [(host, f"{language} {n}") for language, host in HOSTS.items() for n in range(2)]
+
+    def write(writer: tuple[Command, str]) -> list[Json]:
+        host, name = writer
+        return [host.made(shared, f"{name} {n}") for n in range(6)]
+
+    with ThreadPoolExecutor(len(writers)) as threads:
+        created = [key for keys in threads.map(write, writers) for key in keys]
+    every = told(RUST.run(shared, "list", "--all", "--json"))["api_keys"]
+    assert sorted(key["name"] for key in every) == sorted([key["name"] for key in created] + ["first"])
+    with closing(SqliteStorage(shared)) as storage:
+        authority = Authority(sandbox, Host(storage, Policy()))
+        for key in created:
+            verified = authority.verify_api_key(key["key"])
+            assert isinstance(verified, VerifiedApiKey)
+            assert verified.id == key["id"] == RUST.verified(shared, key["key"])["id"]
+
+
+def test_a_short_lock_is_waited_for(shared: Path) -> None:
+    with closing(sqlite3.connect(shared, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        unlocking = threading.Timer(1.5, other.execute, ["COMMIT"])
+        unlocking.start()
+        with ThreadPoolExecutor(len(HOSTS)) as threads:
+            names = [created["name"] for created in threads.map(lambda host: host.made(shared, "late"), HOSTS.values())]
+        unlocking.join()
+    assert names == ["late"] * len(HOSTS)
+
+
+def test_a_long_lock_is_an_error_and_nothing_is_written(shared: Path) -> None:
+    with closing(sqlite3.connect(shared, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(len(HOSTS)) as threads:
+            refused = list(threads.map(lambda host: host.run(shared, *host.create, "never"), HOSTS.values()))
+        other.execute("ROLLBACK")
+    assert [(process.returncode, process.stdout) for process in refused] == [(1, "")] * len(HOSTS)
+    assert all("available" in process.stderr for process in refused)
+    assert [key["name"] for key in told(RUST.run(shared, "list", "--json"))["api_keys"]] == ["first"]
