@@ -85,6 +85,20 @@ async fn readers_do_not_wait_for_a_writer_and_writers_say_busy() {
     keycell.create_api_key(&ann, CreateApiKey::named("y")).await.unwrap();
 }
 
+/// SQLite itself does not wait where the journal of a new file is set.
+#[test]
+fn a_file_that_another_process_is_just_making_is_waited_for() {
+    let (_dir, path) = database();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE; CREATE TABLE half_made (x)").unwrap();
+    let made = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        other.execute_batch("ROLLBACK").unwrap();
+    });
+    SqliteStorage::open(&path).unwrap();
+    made.join().unwrap();
+}
+
 #[tokio::test]
 async fn a_database_of_a_newer_schema_is_left_alone() {
     let (_dir, path) = database();

@@ -8,6 +8,9 @@ use tracing_subscriber::EnvFilter;
 
 const LEFT_OUT: &[u8] = b"(a line with an API key in it was left out)\n";
 
+/// All that keycell tells, and what is wrong elsewhere. The SDK would warn of each mistake of a client.
+const DEFAULT: &str = "warn,rmcp=error,keycell=info";
+
 /// How the log is written.
 pub enum Form {
     /// Lines for people, from this level on.
@@ -25,7 +28,7 @@ pub fn to_stderr(form: &Form) {
             tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).without_time().init();
         }
         Form::Json => {
-            let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,keycell=info"));
+            let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
             let writer = || WithoutKeys(io::stderr());
             tracing_subscriber::fmt().json().with_span_list(false).with_env_filter(filter).with_writer(writer).init();
         }

@@ -1,6 +1,6 @@
 //! Whether the server lives, and whether it can do its work.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use axum::{extract::State, http::StatusCode};
 use keycell::{Keycell, SqliteStorage, Storage};
@@ -15,7 +15,7 @@ pub async fn is_ready(State(keycell): State<Arc<Keycell<SqliteStorage>>>) -> Res
     match keycell.storage().find_key("").await {
         Ok(_) => Ok("ok\n"),
         Err(error) => {
-            tracing::warn!("storage does not answer: {error}");
+            tracing::warn!(cause = error.source().map(tracing::field::display), "storage does not answer: {error}");
             Err(StatusCode::SERVICE_UNAVAILABLE)
         }
     }

@@ -12,11 +12,12 @@ use std::{
     io,
     path::Path,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use keycell_component::{project::ProjectSlug, time::Time};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use error::SqliteError;
 
@@ -26,6 +27,8 @@ use super::{KeyFilter, KeyRecord, Project, ProjectReference, ProjectStorage, Sto
 /// For how long another process is waited for that keeps the file locked: less than the five seconds
 /// after which many a client gives up.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// How long to wait between two tries where SQLite does not wait by itself.
+const BREATH: Duration = Duration::from_millis(5);
 /// How often the last uses of keys are stored, unless it is said otherwise.
 const STORE_USES_EVERY: Duration = Duration::from_secs(60);
 
@@ -62,17 +65,34 @@ impl SqliteStorage {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags)?;
         connection.busy_timeout(PATIENCE)?;
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| match row.get_ref(0)?.as_str()? {
-            "wal" => Ok(()),
-            // A file system without shared memory, where readers would wait for the writer.
-            _ => Err(rusqlite::Error::InvalidQuery),
-        })?;
+        write_ahead(&connection)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         schema::migrate(&mut connection)?;
         let uses = Arc::new(Uses::default());
         let writer = Writer::spawn(connection, Arc::clone(&uses), interval)?;
         Ok(Self { readers: Readers::new(path), uses, writer })
+    }
+}
+
+/// Sets the journal that lets readers and the writer work side by side.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let set = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| {
+            match row.get_ref(0)?.as_str()? {
+                "wal" => Ok(()),
+                // A file system without shared memory, where readers would wait for the writer.
+                _ => Err(rusqlite::Error::InvalidQuery),
+            }
+        });
+        match set {
+            // Another process opens the new file at the same moment. SQLite does not wait here.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+                thread::sleep(BREATH);
+            }
+            set => return set,
+        }
     }
 }
 
