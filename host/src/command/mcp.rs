@@ -49,7 +49,7 @@ pub async fn serve(
         tracing::warn!("keys travel in the clear on {address}: put TLS in front of it");
     }
     hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
-    hosts.push(SocketAddr::new(address.ip(), 0).ip().to_string());
+    hosts.push(address.ip().to_string());
     let router = http::router(keycell, server, hosts);
     tracing::info!(%address, "listening");
     http::serve(listener, router, stop).await;

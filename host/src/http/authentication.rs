@@ -16,7 +16,7 @@ use keycell::{Caller, Keycell, SqliteStorage, Verification};
 
 use super::{
     Peer,
-    problem::status_of,
+    problem::failed,
     slowdown::{Slowdown, TooMany},
 };
 use crate::mcp::Session;
@@ -50,7 +50,7 @@ pub async fn authenticate(
                 Err(TooMany) => (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, LATER)]).into_response(),
             };
         }
-        Err(error) => return status_of(&error),
+        Err(error) => return failed(&error),
     };
     let Ok(caller) = caller else {
         tracing::error!("a stored key's user id breaks the rules of user ids");

@@ -47,8 +47,8 @@ pub async fn say_errors_as_problems(request: Request, next: Next) -> Response {
     Response::from_parts(head, body)
 }
 
-/// The status of an error of the authority that is no tool's result.
-pub fn status_of(error: &Error) -> Response {
+/// The answer where the authority itself failed, before any tool was called.
+pub fn failed(error: &Error) -> Response {
     match error {
         Error::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, TRY_AGAIN_AFTER)]).into_response(),
         _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

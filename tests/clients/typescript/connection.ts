@@ -1,0 +1,91 @@
+// The SDK's clients, connected to a keycell.
+
+import { Client as NewClient, StreamableHTTPClientTransport as NewHttp } from "@modelcontextprotocol/client";
+import { StdioClientTransport as NewStdio } from "@modelcontextprotocol/client/stdio";
+import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport as OldStdio } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport as OldHttp } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import type { Transport as OldTransport } from "@modelcontextprotocol/sdk/shared/transport.js";
+
+import type { Keycell } from "./keycell.ts";
+
+const SELF = { name: "keycell-clients", version: "0.1.0" };
+
+/** The SDK's first generation shakes hands, its second does without. */
+export const REVISIONS = ["2025-11-25", "2026-07-28"] as const;
+export type Revision = (typeof REVISIONS)[number];
+
+export const TRANSPORTS = ["stdio", "http"] as const;
+export type Transport = (typeof TRANSPORTS)[number];
+
+export interface Connected {
+  client: OldClient | NewClient;
+  /** The revision that client and server agreed on. */
+  revision: string | undefined;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What an HTTP client was answered. */
+export interface Answer {
+  status: number;
+  challenge: string | null;
+}
+
+/** Ann's client on standard input and output. */
+export function overStdio(revision: Revision, command: { command: string; args: string[] }): Promise<Connected> {
+  return revision === "2025-11-25" ? connectOld(new OldStdio(command)) : connectNew(new NewStdio(command));
+}
+
+/** The client of the bearer of a key; `answers` gets every answer to it. */
+export function overHttp(revision: Revision, url: URL, key?: string, answers: Answer[] = []): Promise<Connected> {
+  const headers: Record<string, string> = key ? { authorization: `Bearer ${key}` } : {};
+  const options = {
+    requestInit: { headers },
+    fetch: async (input: string | URL, init?: RequestInit): Promise<Response> => {
+      const answer = await fetch(input, init);
+      answers.push({ status: answer.status, challenge: answer.headers.get("www-authenticate") });
+      return answer;
+    },
+  };
+  return revision === "2025-11-25" ? connectOld(new OldHttp(url, options)) : connectNew(new NewHttp(url, options));
+}
+
+/** Ann's client, over either transport, of a server with the command's options. */
+export async function connect(
+  keycell: Keycell,
+  transport: Transport,
+  revision: Revision,
+  options: string[] = [],
+): Promise<Connected> {
+  if (transport === "stdio") return overStdio(revision, keycell.command(["mcp", ...options]));
+  const { key } = await keycell.create("bearer");
+  const server = await keycell.serve(options);
+  const stop = () => server[Symbol.asyncDispose]();
+  try {
+    const connected = await overHttp(revision, server.url, key);
+    return { ...connected, [Symbol.asyncDispose]: () => connected[Symbol.asyncDispose]().finally(stop) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function connectOld(transport: OldStdio | OldHttp): Promise<Connected> {
+  const client = new OldClient(SELF);
+  // The client tells its transport what was agreed on, and nobody else.
+  const told: OldTransport = transport;
+  const tell = told.setProtocolVersion?.bind(transport);
+  let revision: string | undefined;
+  told.setProtocolVersion = (version) => {
+    revision = version;
+    tell?.(version);
+  };
+  await client.connect(told);
+  return { client, revision, [Symbol.asyncDispose]: () => client.close() };
+}
+
+async function connectNew(transport: NewStdio | NewHttp): Promise<Connected> {
+  const client = new NewClient(SELF, { versionNegotiation: { mode: "auto" } });
+  await client.connect(transport);
+  return { client, revision: client.getNegotiatedProtocolVersion(), [Symbol.asyncDispose]: () => client.close() };
+}

@@ -1,0 +1,24 @@
+// What becomes of a server on stdio when its client goes.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+
+import { overStdio, REVISIONS } from "./connection.ts";
+import { Keycell } from "./keycell.ts";
+import { succeed } from "./results.ts";
+
+for (const revision of REVISIONS) {
+  test(`stdio, ${revision}: the server ends with its client`, async () => {
+    await using keycell = await Keycell.fresh();
+    // The SDK does not tell the exit code, so a shell in between writes it down.
+    const written = `${keycell.database}.exit-code`;
+    const { command, args } = keycell.command(["mcp"]);
+    const shell = { command: "sh", args: ["-c", `"$@"; echo $? > '${written}'`, "sh", command, ...args] };
+    {
+      await using connected = await overStdio(revision, shell);
+      await succeed(connected, "create_api_key", { name: "laptop" });
+    }
+    assert.equal(await readFile(written, "utf8"), "0\n");
+  });
+}
