@@ -6,6 +6,7 @@ use std::{
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
