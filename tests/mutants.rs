@@ -43,7 +43,7 @@ impl Mutant {
         let source = copy.join("component/src").join(self.file);
         let original = fs::read_to_string(&source).unwrap();
         fs::write(&source, replace_once(&original, self.original, self.replacement)).unwrap();
-        Component::from_bytes(guest::build(&copy, &target_dir().join("guest")).unwrap()).unwrap()
+        Component::from_bytes(guest::build(&copy, "keycell-component", &target_dir().join("guest")).unwrap()).unwrap()
     }
 }
 
