@@ -47,7 +47,7 @@ impl Mutant {
     }
 }
 
-const MEMBERS: &str = "members = [\"component\", \"host\", \"xtask\"]";
+const MEMBERS: &str = "members = [\"adapters/compose\", \"adapters/keyvalue\", \"component\", \"host\", \"xtask\"]";
 
 /// Edits that no longer fit the source must not pass as edits.
 fn replace_once(text: &str, original: &str, replacement: &str) -> String {
