@@ -56,7 +56,7 @@ fn error(error: storage::Error) -> StorageError {
     match error {
         storage::Error::Conflict => StorageError::Conflict,
         storage::Error::Unavailable => StorageError::Unavailable("the bucket".into()),
-        storage::Error::NotFound | storage::Error::Internal(_) => StorageError::Internal(error.to_string().into()),
+        storage::Error::NotFound | storage::Error::Internal(_) => StorageError::Internal("the bucket".into()),
     }
 }
 
