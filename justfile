@@ -23,3 +23,7 @@ lint:
 # Builds the component and writes it to dist/keycell.wasm
 component:
     cargo xtask component
+
+# Writes the component that has its storage in a key-value store to dist/keycell-keyvalue.wasm
+compose:
+    cargo xtask compose

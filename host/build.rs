@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // OUT_DIR is `<target>/<profile>/build/<package>/out`. All profiles share one guest.
     let target_dir = out_dir.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?;
-    let component = guest::build(root, &target_dir.join("guest"))?;
+    let component = guest::build(root, "keycell-component", &target_dir.join("guest"))?;
     fs::write(out_dir.join("keycell.wasm"), &component)?;
     fs::write(out_dir.join("keycell.cwasm"), compile(&component)?)?;
     Ok(())

@@ -38,16 +38,15 @@ impl Mutant {
         }
         fs::copy(root.join("Cargo.lock"), copy.join("Cargo.lock")).unwrap();
         let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
-        fs::write(copy.join("Cargo.toml"), replace_once(&manifest, MEMBERS, "members = [\"component\"]")).unwrap();
+        let members = manifest.lines().find(|line| line.starts_with("members = ")).unwrap();
+        fs::write(copy.join("Cargo.toml"), replace_once(&manifest, members, "members = [\"component\"]")).unwrap();
 
         let source = copy.join("component/src").join(self.file);
         let original = fs::read_to_string(&source).unwrap();
         fs::write(&source, replace_once(&original, self.original, self.replacement)).unwrap();
-        Component::from_bytes(guest::build(&copy, &target_dir().join("guest")).unwrap()).unwrap()
+        Component::from_bytes(guest::build(&copy, "keycell-component", &target_dir().join("guest")).unwrap()).unwrap()
     }
 }
-
-const MEMBERS: &str = "members = [\"component\", \"host\", \"xtask\"]";
 
 /// Edits that no longer fit the source must not pass as edits.
 fn replace_once(text: &str, original: &str, replacement: &str) -> String {

@@ -27,18 +27,18 @@ pub enum GuestError {
     Io(#[from] io::Error),
 }
 
-/// Builds the component of the workspace at `root`.
+/// Builds a guest, which is a package of the workspace at `root`.
 ///
 /// `target_dir` must not be that of a cargo that is waiting for this one: the two would wait for
 /// each other.
-pub fn build(root: &Path, target_dir: &Path) -> Result<Vec<u8>, GuestError> {
+pub fn build(root: &Path, package: &str, target_dir: &Path) -> Result<Vec<u8>, GuestError> {
     if !has_standard_library()? {
         return Err(GuestError::MissingTarget);
     }
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = without_outer_build(Command::new(cargo))
         .current_dir(root)
-        .args(["build", "--quiet", "--package", "keycell-component"])
+        .args(["build", "--quiet", "--package", package])
         .args(["--profile", "guest", "--target", TARGET, "--target-dir"])
         .arg(target_dir)
         .arg("--config")
@@ -49,7 +49,8 @@ pub fn build(root: &Path, target_dir: &Path) -> Result<Vec<u8>, GuestError> {
     if !status.success() {
         return Err(GuestError::Compile);
     }
-    let module = fs::read(target_dir.join(TARGET).join("guest/keycell_component.wasm"))?;
+    let file = format!("{}.wasm", package.replace('-', "_"));
+    let module = fs::read(target_dir.join(TARGET).join("guest").join(file))?;
     let wrap = |error| GuestError::Wrap(format!("{error:#}"));
     let mut encoder = wit_component::ComponentEncoder::default();
     encoder.validate(true).debug_names(false).module(&module).map_err(wrap)?.encode().map_err(wrap)

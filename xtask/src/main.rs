@@ -1,4 +1,5 @@
-//! What is done in this tree: `cargo xtask demo`, `test`, `lint`, `bench`, `component`.
+//! What is done in this tree: `cargo xtask demo`, `test`, `lint`, `bench`, `component`,
+//! `compose`.
 
 #![forbid(unsafe_code)]
 
@@ -40,6 +41,8 @@ enum Task {
     },
     /// Builds the component and writes it to dist/keycell.wasm
     Component,
+    /// Writes the component that has its storage in a key-value store to dist/keycell-keyvalue.wasm
+    Compose,
 }
 
 fn main() -> ExitCode {
@@ -63,6 +66,7 @@ fn run() -> Result<()> {
         Task::Lint => lint(&shell),
         Task::Bench { args } => bench::run(&shell, &args),
         Task::Component => component(&shell),
+        Task::Compose => compose(&shell),
     }
 }
 
@@ -78,8 +82,8 @@ fn test(shell: &Shell, no_skip: bool) -> Result<()> {
 fn lint(shell: &Shell) -> Result<()> {
     cmd!(shell, "cargo fmt --all --check").run()?;
     cmd!(shell, "cargo clippy --workspace --all-targets -- --deny warnings").run()?;
-    // The guest's glue exists on its own target only.
-    cmd!(shell, "cargo clippy --package keycell-component --target wasm32-unknown-unknown --target-dir target/guest -- --deny warnings")
+    // The guests' glue exists on their own target only.
+    cmd!(shell, "cargo clippy --package keycell-component --package keycell-keyvalue --target wasm32-unknown-unknown --target-dir target/guest -- --deny warnings")
         .run()?;
     cmd!(shell, "cargo doc --workspace --no-deps --document-private-items")
         .env("RUSTDOCFLAGS", "--deny warnings")
@@ -90,5 +94,11 @@ fn lint(shell: &Shell) -> Result<()> {
 fn component(shell: &Shell) -> Result<()> {
     shell.create_dir("dist")?;
     cmd!(shell, "cargo run --quiet --package keycell -- component --output dist/keycell.wasm").run()?;
+    Ok(())
+}
+
+fn compose(shell: &Shell) -> Result<()> {
+    component(shell)?;
+    cmd!(shell, "cargo run --quiet --package keycell-compose -- dist/keycell.wasm dist/keycell-keyvalue.wasm").run()?;
     Ok(())
 }
