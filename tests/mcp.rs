@@ -3,6 +3,8 @@
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use keycell::tools::{GROUP, TOOLS};
@@ -174,6 +176,23 @@ fn all_that_is_wrong_with_a_call_is_told_at_once() {
         faults_of("create_api_key", json!({"name": " ", "expires_at": "yesterday", "project_reference": "A B"})),
         [fault("expires_at", "not-a-time"), fault("name", "empty"), fault("project_reference", "not-a-reference")]
     );
+    // The form of some, and what others say.
+    assert_eq!(
+        faults_of("create_api_key", json!({"name": " ", "expires_at": 3, "nmae": "x"})),
+        [fault("expires_at", "wrong-type"), fault("name", "empty"), fault("nmae", "unknown-argument")]
+    );
+    assert_eq!(
+        faults_of("create_api_key", json!({"expires_at": "yesterday", "project_reference": "A B"})),
+        [fault("expires_at", "not-a-time"), fault("name", "missing"), fault("project_reference", "not-a-reference")]
+    );
+    assert_eq!(
+        faults_of("revoke_api_key", json!({"api_key_id": "x", "reason": 1})),
+        [fault("api_key_id", "not-an-id"), fault("reason", "wrong-type")]
+    );
+    assert_eq!(
+        faults_of("create_api_key", json!({"name": "made nowhere", "nmae": "x"})),
+        [fault("nmae", "unknown-argument")]
+    );
     assert_eq!(faults_of("list_api_keys", json!({"limit": -1})), [fault("limit", "out-of-range")]);
     assert_eq!(faults_of("list_api_keys", json!({"limit": 1e12})), [fault("limit", "out-of-range")]);
     assert_eq!(faults_of("list_api_keys", json!({"limit": 1.5})), [fault("limit", "wrong-type")]);
@@ -232,6 +251,43 @@ fn the_server_ends_with_its_input_or_when_it_is_told_to() {
 
     // A client that never says a word.
     assert_eq!(cli.run_with_input(&["mcp"], "").status.code(), Some(0));
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_does_not_wait_for_a_client_that_reads_nothing() {
+    let cli = Cli::new();
+    let mut client = Client::start(&cli, &[]);
+    let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).to_string();
+    for _ in 0..500 {
+        client.say(&list);
+    }
+    let begun = Instant::now();
+    assert!(Command::new("kill").args(["-TERM", &client.process.id().to_string()]).status().unwrap().success());
+    assert_eq!(client.process.wait().unwrap().code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+
+    // Before the client has said a word, too.
+    let mut command = cli.command();
+    let mut silent = command.arg("mcp").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    thread::sleep(Duration::from_millis(500));
+    assert!(Command::new("kill").args(["-TERM", &silent.id().to_string()]).status().unwrap().success());
+    assert_eq!(silent.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn who_does_not_begin_as_a_client_of_mcp_is_told_so_and_hears_no_key_again() {
+    let cli = Cli::new();
+    let key = cli.json(&["create", "--name", "x"])["key"].as_str().unwrap().to_owned();
+    let params = json!({"key": key});
+    for first in [
+        json!({"jsonrpc": "2.0", "method": "notifications/x", "params": params}),
+        json!({"jsonrpc": "2.0", "id": 1, "result": params}),
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": key}}),
+    ] {
+        let output = cli.run_with_input(&["mcp"], &format!("{first}\n"));
+        let told = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+        assert!(!told.is_empty() && !told.contains(&key[24..40]), "{told}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -129,8 +130,7 @@ fn on_stdio(database: &Path, body: &str) -> Run {
 
 async fn over_http(database: &Path, key: &str, body: &str, connections: usize) -> Run {
     let mut command = keycell(database);
-    // A line for each request would measure the terminal.
-    command.env("RUST_LOG", "warn,keycell::command=info").args(["serve", "--listen", "127.0.0.1:0"]);
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
     let mut process = Process(command.stderr(Stdio::piped()).spawn().expect("the server"));
     let address = listening(&mut process.0);
     let request: Arc<str> = format!(
@@ -147,8 +147,11 @@ async fn over_http(database: &Path, key: &str, body: &str, connections: usize) -
 }
 
 fn listening(server: &mut Child) -> SocketAddr {
+    let mut log = BufReader::new(server.stderr.take().expect("its log"));
     let mut line = String::new();
-    BufReader::new(server.stderr.take().expect("its log")).read_line(&mut line).expect("it listens");
+    log.read_line(&mut line).expect("it listens");
+    // Somebody takes the line of each request.
+    thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     let line: Value = serde_json::from_str(&line).expect("JSON");
     text(&line["fields"], "address").parse().expect("an address")
 }

@@ -24,6 +24,9 @@ use keycell::{ListApiKeys, UpdateApiKey, holds_form_of_key};
 use self::{error::CommandError, log::Form, settings::Settings};
 use crate::mcp::Options;
 
+/// How long what is left of a command may take when its work is done.
+const ENDED_WITHIN: Duration = Duration::from_secs(1);
+
 /// How an error is marked on a terminal.
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
 
@@ -210,13 +213,15 @@ enum Project {
 
 impl Cli {
     /// Begins to log, in the way that fits the command.
-    pub fn begin_log(&self) {
+    ///
+    /// What it gives must live as long as there is something to log.
+    pub fn begin_log(&self) -> tracing_appender::non_blocking::WorkerGuard {
         log::to_stderr(&match self.command {
             // The cases make storage fail on purpose.
             Command::Conformance { .. } => Form::Text(LevelFilter::OFF),
             Command::Serve { .. } => Form::Json,
             _ => Form::Text(LevelFilter::WARN),
-        });
+        })
     }
 }
 
@@ -242,7 +247,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Serve { .. } => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
-    runtime.enable_all().build()?.block_on(async {
+    let runtime = runtime.enable_all().build()?;
+    let done = runtime.block_on(async {
         match command {
             Command::Create { name, project, expires_at } => keys::create(&settings, name, project, expires_at).await?,
             Command::Get { api_key_id } => keys::get(&settings, &api_key_id).await?,
@@ -273,5 +279,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             }
         }
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A thread may be waiting for standard input still.
+    runtime.shutdown_timeout(ENDED_WITHIN);
+    done
 }

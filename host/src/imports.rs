@@ -39,6 +39,14 @@ pub(crate) struct Shared<S> {
 pub(crate) struct Imports<S> {
     pub shared: Arc<Shared<S>>,
     pub caller: Option<Caller>,
+    /// Whether storage is reached, or is never available.
+    pub reaches_storage: bool,
+}
+
+impl<S> Imports<S> {
+    fn storage(&self) -> std::result::Result<&S, wit::Error> {
+        if self.reaches_storage { Ok(&self.shared.storage) } else { Err(wit::Error::Unavailable) }
+    }
 }
 
 /// A storage error as the component is told of it; the cause goes to the log.
@@ -60,31 +68,33 @@ fn found<T>(answer: Result<Option<T>, StorageError>) -> Result<T, wit::Error> {
 
 impl<S: Storage> wit::Host for Imports<S> {
     async fn insert_key(&mut self, key: wit::KeyRecord) -> Result<Result<(), wit::Error>> {
-        Ok(self.shared.storage.insert_key(key).await.map_err(told))
+        Ok(async { self.storage()?.insert_key(key).await.map_err(told) }.await)
     }
 
     async fn find_key(&mut self, id: String) -> Result<Result<wit::KeyRecord, wit::Error>> {
-        Ok(found(self.shared.storage.find_key(&id).await))
+        Ok(async { found(self.storage()?.find_key(&id).await) }.await)
     }
 
     async fn find_key_by_lookup(&mut self, lookup: String) -> Result<Result<wit::KeyRecord, wit::Error>> {
-        Ok(found(self.shared.storage.find_key_by_lookup(&lookup).await))
+        Ok(async { found(self.storage()?.find_key_by_lookup(&lookup).await) }.await)
     }
 
     async fn list_keys(&mut self, filter: wit::KeyFilter) -> Result<Result<Vec<wit::KeyRecord>, wit::Error>> {
-        Ok(self.shared.storage.list_keys(filter).await.map_err(told))
+        Ok(async { self.storage()?.list_keys(filter).await.map_err(told) }.await)
     }
 
     async fn update_key(&mut self, key: wit::KeyRecord) -> Result<Result<(), wit::Error>> {
-        Ok(self.shared.storage.update_key(key).await.map_err(told))
+        Ok(async { self.storage()?.update_key(key).await.map_err(told) }.await)
     }
 
     async fn rotate_key(&mut self, key: wit::KeyRecord, replacement: wit::KeyRecord) -> Result<Result<(), wit::Error>> {
-        Ok(self.shared.storage.rotate_key(key, replacement).await.map_err(told))
+        Ok(async { self.storage()?.rotate_key(key, replacement).await.map_err(told) }.await)
     }
 
     async fn record_use(&mut self, id: String, at: i64) -> Result<()> {
-        self.shared.storage.record_use(&id, at);
+        if let Ok(storage) = self.storage() {
+            storage.record_use(&id, at);
+        }
         Ok(())
     }
 
@@ -93,7 +103,7 @@ impl<S: Storage> wit::Host for Imports<S> {
         reference: wit::ProjectReference,
         user_id: String,
     ) -> Result<Result<String, wit::Error>> {
-        Ok(found(self.shared.storage.find_project(&reference, &user_id).await))
+        Ok(async { found(self.storage()?.find_project(&reference, &user_id).await) }.await)
     }
 }
 

@@ -211,6 +211,12 @@ impl<S: Storage> Keycell<S> {
         self.call("update-api-key", Some(caller), (api_key_id, name, expires_at)).await
     }
 
+    /// The same, where storage is never available: no call changes or reads anything.
+    #[cfg(feature = "tools")]
+    pub(crate) fn without_storage(&self) -> Self {
+        Self { sandbox: self.sandbox.without_storage() }
+    }
+
     pub(crate) fn sandbox(&self) -> &Sandbox<S> {
         &self.sandbox
     }

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return command::wrong_usage(&error),
     };
-    cli.begin_log();
+    let _log = cli.begin_log();
     match command::run(cli) {
         Ok(code) => code,
         Err(error) => {

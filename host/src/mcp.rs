@@ -38,15 +38,15 @@ pub struct Options {
     redact_text: bool,
 }
 
-/// One caller's call, and what it lacked.
+/// One call: who makes it, and the scope that they lack.
 #[derive(Clone)]
-pub struct Session {
+pub struct Call {
     caller: Caller,
     lacking: Arc<OnceLock<&'static str>>,
 }
 
-impl Session {
-    /// Calls of this caller.
+impl Call {
+    /// A call of this caller.
     pub fn of(caller: Caller) -> Self {
         Self { caller, lacking: Arc::default() }
     }
@@ -62,7 +62,7 @@ impl Session {
 pub enum Callers {
     /// The same always.
     One(Caller),
-    /// The [`Session`] that each HTTP request bears.
+    /// The [`Call`] that each HTTP request bears.
     EachRequest,
 }
 
@@ -83,13 +83,13 @@ impl Server {
         Ok(Self { keycell, callers, tools, redacts_text: options.redact_text })
     }
 
-    fn session(&self, context: &RequestContext<RoleServer>) -> Result<Session, ErrorData> {
+    fn call(&self, context: &RequestContext<RoleServer>) -> Result<Call, ErrorData> {
         match &self.callers {
-            Callers::One(caller) => Some(Session::of(caller.clone())),
+            Callers::One(caller) => Some(Call::of(caller.clone())),
             Callers::EachRequest => context
                 .extensions
                 .get::<axum::http::request::Parts>()
-                .and_then(|request| request.extensions.get::<Session>())
+                .and_then(|request| request.extensions.get::<Call>())
                 .cloned(),
         }
         .ok_or_else(|| ErrorData::internal_error("nobody is calling", None))
@@ -142,14 +142,14 @@ impl ServerHandler for Server {
         let unknown = || ErrorData::invalid_params(ToolError::UnknownTool.to_string(), None);
         let served = self.tools.iter().any(|tool| tool.name == request.name);
         let tool = TOOLS.iter().find(|tool| served && tool.name == request.name).ok_or_else(unknown)?;
-        let session = self.session(&context)?;
-        if !session.caller.holds(tool.scope) {
+        let call = self.call(&context)?;
+        if !call.caller.holds(tool.scope) {
             // The transport tells it in its own way, if it has one.
-            let _ = session.lacking.set(tool.scope);
+            let _ = call.lacking.set(tool.scope);
             return Ok(refused(&Error::Forbidden).into());
         }
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        match tools::call(&self.keycell, &session.caller, tool.name, arguments).await {
+        match tools::call(&self.keycell, &call.caller, tool.name, arguments).await {
             Ok(output) => Ok(self.result(output).into()),
             Err(ToolError::Failed(error)) => Ok(refused(&error).into()),
             Err(ToolError::UnknownTool) => Err(unknown()),

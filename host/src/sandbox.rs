@@ -58,6 +58,7 @@ pub struct Sandbox<S: Storage> {
     pre: InstancePre<State<S>>,
     exports: HashMap<&'static str, ComponentExportIndex>,
     shared: Arc<Shared<S>>,
+    reaches_storage: bool,
 }
 
 impl<S: Storage> Sandbox<S> {
@@ -74,7 +75,18 @@ impl<S: Storage> Sandbox<S> {
             Ok((pre, exports(component)?))
         };
         let (pre, exports) = link().map_err(|error: wasmtime::Error| ComponentError::world(&error))?;
-        Ok(Self { pool, pre, exports, shared: Arc::new(shared) })
+        Ok(Self { pool, pre, exports, shared: Arc::new(shared), reaches_storage: true })
+    }
+
+    /// The same, where storage is never available: for what the component says before it asks.
+    pub fn without_storage(&self) -> Self {
+        Self {
+            pool: self.pool,
+            pre: self.pre.clone(),
+            exports: self.exports.clone(),
+            shared: Arc::clone(&self.shared),
+            reaches_storage: false,
+        }
     }
 
     /// What the calls of this sandbox share.
@@ -133,7 +145,11 @@ impl<S: Storage> Sandbox<S> {
 
     fn store(&self, caller: Option<&Caller>) -> Store<State<S>> {
         let state = State {
-            imports: Imports { shared: Arc::clone(&self.shared), caller: caller.cloned() },
+            imports: Imports {
+                shared: Arc::clone(&self.shared),
+                caller: caller.cloned(),
+                reaches_storage: self.reaches_storage,
+            },
             limits: StoreLimitsBuilder::new().memory_size(pool::MOST_MEMORY).trap_on_grow_failure(true).build(),
         };
         let mut store = Store::new(&self.pool.engine, state);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Caller, Error, Keycell, Storage, UpdateApiKey};
+use crate::{Caller, Error, Fault, Keycell, Storage, UpdateApiKey};
 
 /// The group that the tools belong to.
 pub const GROUP: &str = "API Keys";
@@ -139,7 +139,27 @@ pub async fn call<S: Storage>(
     name: &str,
     arguments: Value,
 ) -> Result<Value, ToolError> {
-    arguments::check(name, &arguments)?;
+    let Err(mut faults) = arguments::check(name, &arguments)? else {
+        return call_checked(keycell, caller, name, arguments).await;
+    };
+    // The component judges the others, so that all that is wrong is told at once.
+    let others = arguments::without(name, &faults, arguments);
+    if let Err(ToolError::Failed(Error::InvalidInput { faults: found })) =
+        call_checked(&keycell.without_storage(), caller, name, others).await
+    {
+        let is_new = |fault: &Fault| faults.iter().all(|known| known.field != fault.field);
+        let found: Vec<_> = found.into_iter().filter(is_new).collect();
+        faults.extend(found);
+    }
+    Err(Error::InvalidInput { faults }.into())
+}
+
+async fn call_checked<S: Storage>(
+    keycell: &Keycell<S>,
+    caller: &Caller,
+    name: &str,
+    arguments: Value,
+) -> Result<Value, ToolError> {
     match name {
         "create_api_key" => written(keycell.create_api_key(caller, read(arguments)?).await?),
         "get_api_key" => {

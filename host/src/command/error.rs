@@ -25,8 +25,9 @@ pub enum CommandError {
     Component(#[from] ComponentError),
     #[error("{listen}: {source}")]
     Listen { listen: SocketAddr, source: io::Error },
-    #[error("MCP: {0}")]
-    Mcp(Box<rmcp::service::ServerInitializeError>),
+    // What it did say is not repeated: it may be a key.
+    #[error("the client did not begin as MCP's clients begin")]
+    NoHandshake,
     #[error(transparent)]
     Cases(#[from] CasesError),
     #[error(transparent)]

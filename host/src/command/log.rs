@@ -1,38 +1,47 @@
 //! The log: what the library, the server and their dependencies tell, on standard error.
 
-use std::io::{self, Write};
+use std::{
+    env,
+    io::{self, Write},
+};
 
 use keycell::holds_form_of_key;
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{self, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 const LEFT_OUT: &[u8] = b"(a line with an API key in it was left out)\n";
 
-/// All that keycell tells, and what is wrong elsewhere. The SDK would warn of each mistake of a client.
-const DEFAULT: &str = "warn,rmcp=error,keycell=info";
+/// What a server tells: all of its own, and what is wrong elsewhere. The SDK would warn of each mistake
+/// of a client.
+const SERVERS: &str = "warn,rmcp=error,keycell=info";
 
 /// How the log is written.
 pub enum Form {
     /// Lines for people, from this level on.
     Text(LevelFilter),
-    /// One JSON object a line, with all that keycell itself tells.
+    /// One JSON object a line, for machines.
     Json,
 }
 
 /// Begins to log. `RUST_LOG` says how much, if it is set.
-pub fn to_stderr(form: &Form) {
+///
+/// The lines are written by a thread of their own, which loses some where nobody takes them: the log
+/// holds up no call. It writes what it has when the guard is dropped.
+pub fn to_stderr(form: &Form) -> WorkerGuard {
+    let asked = env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
+    let default = match form {
+        Form::Text(level) => level.to_string(),
+        Form::Json => SERVERS.to_owned(),
+    };
+    let filter = EnvFilter::builder().parse_lossy(asked.unwrap_or(default));
+    let (writer, guard) = non_blocking::NonBlocking::new(WithoutKeys(anstream::stderr()));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match form {
-        Form::Text(level) => {
-            let filter = EnvFilter::builder().with_default_directive((*level).into()).from_env_lossy();
-            let writer = || WithoutKeys(anstream::stderr());
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).without_time().init();
-        }
-        Form::Json => {
-            let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
-            let writer = || WithoutKeys(io::stderr());
-            tracing_subscriber::fmt().json().with_span_list(false).with_env_filter(filter).with_writer(writer).init();
-        }
+        Form::Text(_) => log.without_time().init(),
+        Form::Json => log.json().with_span_list(false).init(),
     }
+    guard
 }
 
 /// Writes no line with a key in it. Dependencies log whole messages where they are told to log all.

@@ -1,9 +1,9 @@
 //! `keycell mcp` and `keycell serve`.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use rmcp::{ServiceExt, service::ServerInitializeError, transport::stdio_pipes};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 
 use super::{error::CommandError, settings::Settings, signal};
 use crate::{
@@ -11,23 +11,32 @@ use crate::{
     mcp::{Callers, Options, Server},
 };
 
+/// How long those calls may take that are under way when the server is told to stop.
+const ENDED_WITHIN: Duration = Duration::from_secs(10);
+
 /// Serves the command line's user on standard input and output, until the input ends.
 pub async fn stdio(settings: &Settings, options: Options) -> Result<(), CommandError> {
     let callers = Callers::One(settings.caller()?);
     let server = Server::new(Arc::new(settings.keycell()?), callers, options)?;
-    let running = match server.serve(stdio_pipes()).await {
+    let mut stop = pin!(signal::stop()?);
+    let begun = tokio::select! {
+        begun = server.serve(stdio_pipes()) => begun,
+        () = &mut stop => return Ok(()),
+    };
+    let running = match begun {
         Ok(running) => running,
         // The client went away before it said a word.
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
-        Err(error) => return Err(CommandError::Mcp(Box::new(error))),
+        Err(_) => return Err(CommandError::NoHandshake),
     };
     let cancel = running.cancellation_token();
-    let mut ended = std::pin::pin!(running.waiting());
+    let mut ended = pin!(running.waiting());
     tokio::select! {
         _ = &mut ended => {}
-        () = signal::stop()? => {
+        () = stop => {
             cancel.cancel();
-            let _ = ended.await;
+            // A client that does not read its answers is not waited for.
+            let _ = timeout(ENDED_WITHIN, ended).await;
         }
     }
     Ok(())

@@ -17,14 +17,13 @@ use keycell::{Caller, Keycell, SqliteStorage, Verification};
 use super::{
     Peer,
     problem::failed,
-    slowdown::{Slowdown, TooMany},
+    slowdown::{Later, Slowdown},
 };
-use crate::mcp::Session;
+use crate::mcp::Call;
 
 /// What RFC 6750 tells those who bring no key, and those who bring a bad one.
 const NO_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"keycell\"");
 const BAD_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"keycell\", error=\"invalid_token\"");
-const LATER: HeaderValue = HeaderValue::from_static("10");
 
 /// What a request has to pass.
 pub struct Gate {
@@ -42,13 +41,18 @@ pub async fn authenticate(
     let Some(key) = bearer(request.headers()) else {
         return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, NO_KEY)]).into_response();
     };
+    if let Err(Later(wait)) = gate.slowdown.wait(peer.ip(), key).await {
+        let seconds = HeaderValue::from(wait.as_secs() + 1);
+        return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds)]).into_response();
+    }
     let caller = match gate.keycell.verify_api_key(key, &[]).await {
-        Ok(Verification::Valid(key)) => Caller::try_from(key),
+        Ok(Verification::Valid(verified)) => {
+            gate.slowdown.good(key);
+            Caller::try_from(verified)
+        }
         Ok(Verification::Refused(_)) => {
-            return match gate.slowdown.wrong_key(peer.ip()).await {
-                Ok(()) => (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, BAD_KEY)]).into_response(),
-                Err(TooMany) => (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, LATER)]).into_response(),
-            };
+            gate.slowdown.wrong(peer.ip(), key);
+            return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, BAD_KEY)]).into_response();
         }
         Err(error) => return failed(&error),
     };
@@ -59,10 +63,10 @@ pub async fn authenticate(
     tracing::Span::current().record("user", caller.user_id());
     // Nobody behind this needs the key.
     request.headers_mut().remove(AUTHORIZATION);
-    let session = Session::of(caller);
-    request.extensions_mut().insert(session.clone());
+    let call = Call::of(caller);
+    request.extensions_mut().insert(call.clone());
     let response = next.run(request).await;
-    match session.lacking() {
+    match call.lacking() {
         Some(scope) => lacks(scope),
         None => response,
     }

@@ -12,6 +12,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
 
 /// The id of a request. It is always made here: one that a client brings could be anything.
 #[derive(Clone, Copy)]
@@ -24,24 +25,54 @@ impl RequestId {
     }
 }
 
-/// Logs a request once it is answered, and tells its id in the header `x-request-id`.
+/// Logs a request when it is over, and tells its id in the header `x-request-id`.
 pub async fn log(mut request: Request, next: Next) -> Response {
-    let begun = Instant::now();
     let id = RequestId(Uuid::new_v4());
     request.extensions_mut().insert(id);
-    // Not the path itself, which a client may have put anything into.
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let method = request.method().clone();
     let span = tracing::info_span!("request", id = %id.0, user = tracing::field::Empty);
+    let mut entry = Entry::of(&request);
     async {
         let mut response = next.run(request).await;
-        let microseconds = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        tracing::info!(%method, route, status = response.status().as_u16(), microseconds, "answered");
+        entry.status = Some(response.status().as_u16());
         if let Ok(id) = HeaderValue::from_str(&id.0.to_string()) {
             response.headers_mut().insert(HEADER, id);
         }
+        drop(entry);
         response
     }
     .instrument(span)
     .await
+}
+
+/// The line of a request. It is written when this is dropped, so that it is there, too, when the client
+/// has gone before the answer.
+struct Entry {
+    begun: Instant,
+    method: &'static str,
+    route: String,
+    status: Option<u16>,
+}
+
+impl Entry {
+    /// Not the path and not just any method: a client may have put anything there.
+    fn of(request: &Request) -> Self {
+        let method = METHODS.into_iter().find(|known| request.method() == known);
+        Self {
+            begun: Instant::now(),
+            method: method.unwrap_or("other"),
+            route: request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned(),
+            status: None,
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let microseconds = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (method, route) = (self.method, &self.route);
+        match self.status {
+            Some(status) => tracing::info!(method, route, status, microseconds, "answered"),
+            None => tracing::info!(method, route, microseconds, "the client did not wait for the answer"),
+        }
+    }
 }
