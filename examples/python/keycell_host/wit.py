@@ -42,7 +42,8 @@ class KeycellError(Exception):
     """A case of the error of a call: its `kind`, and what it carries.
 
     That is a list of `Fault` for `invalid-input`, what was looked for in `not-found`, and in `internal`
-    the correlation id under which the log has the cause. `forbidden`, `conflict` and `unavailable` carry nothing.
+    the correlation id under which the log has the cause. `forbidden`, `conflict` and `unavailable` carry
+    nothing.
     """
 
     def __init__(self, kind: str, payload: Any = None) -> None:
@@ -64,7 +65,9 @@ class StorageError(Exception):
     """A case of the error of storage; `internal` has the correlation id of the log's entry."""
 
     def __init__(
-        self, kind: Literal["not-found", "conflict", "unavailable", "internal"], correlation_id: str | None = None
+        self,
+        kind: Literal["not-found", "conflict", "unavailable", "internal"],
+        correlation_id: str | None = None,
     ) -> None:
         super().__init__(kind)
         self.kind = kind
