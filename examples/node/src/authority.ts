@@ -36,7 +36,7 @@ export class Authority {
   }
 
   private imports(caller: Caller | undefined): ImportObject {
-    const imports: Imports = {
+    return {
       'keycell:api-keys/storage': this.storage,
       'keycell:api-keys/context': {
         // Where there is none, jco throws: the call traps.
@@ -51,8 +51,7 @@ export class Authority {
           return this.randomness.getRandomBytes(length);
         },
       },
-    };
-    return imports as unknown as ImportObject;
+    } satisfies Imports as unknown as ImportObject;
   }
 }
 

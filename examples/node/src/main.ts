@@ -15,8 +15,11 @@ function run(authority: Authority, userId: string, command?: string, argument?: 
       return json(authority.call(caller, 'createApiKey', required(argument), undefined, undefined));
     case 'get':
       return json(authority.call(caller, 'getApiKey', required(argument)));
-    case 'verify':
-      return verificationJson(authority.call(undefined, 'verifyApiKey', readFileSync(0, 'utf8').trimEnd(), []));
+    case 'verify': {
+      const verification = authority.call(undefined, 'verifyApiKey', readFileSync(0, 'utf8').trimEnd(), []);
+      if (verification.tag === 'refused') process.exitCode = 1;
+      return verificationJson(verification);
+    }
     case 'list':
       return json(authority.call(caller, 'listApiKeys', undefined, undefined, undefined, undefined));
     default:

@@ -13,21 +13,18 @@ export class StorageError extends Error {
   constructor(readonly payload: Wit.Error) { super(payload.tag); }
 }
 
+const fail = (tag: 'not-found' | 'conflict'): never => { throw new StorageError({ tag }); };
+
 const PASSING = /^SQLITE_(BUSY|LOCKED|PROTOCOL|FULL|READONLY|PERM|CANTOPEN|IOERR|NOMEM)/;
 
 /** Storage in a database of keycell's schema. */
 export function sqliteStorage(database: Database.Database): Storage {
   database.defaultSafeIntegers(); // Times have 64 bits.
-  const get = (query: string, ...parameters: string[]) => {
-    const row = database.prepare<string[], Row>(query).get(...parameters);
-    if (row === undefined) throw new StorageError({ tag: 'not-found' });
-    return row;
-  };
+  const get = (query: string, ...parameters: string[]) =>
+    database.prepare<string[], Row>(query).get(...parameters) ?? fail('not-found');
   const insert = (key: Wit.KeyRecord) =>
     void database.prepare(INSERT).run({ ...key, scopes: JSON.stringify(key.scopes) });
-  const update = (key: Wit.KeyRecord) => {
-    if (database.prepare(UPDATE).run(key).changes === 0) throw new StorageError({ tag: 'conflict' });
-  };
+  const update = (key: Wit.KeyRecord) => { if (database.prepare(UPDATE).run(key).changes === 0) fail('conflict'); };
   const rotate = database.transaction((key: Wit.KeyRecord, replacement: Wit.KeyRecord) => {
     insert(replacement); // First, because the key refers to it.
     update(key);
@@ -58,7 +55,7 @@ function attempt<T>(work: () => T): T {
   } catch (error) {
     if (error instanceof StorageError) throw error;
     const code = error instanceof Database.SqliteError ? error.code : '';
-    if (/^SQLITE_CONSTRAINT_(PRIMARYKEY|UNIQUE)$/.test(code)) throw new StorageError({ tag: 'conflict' });
+    if (/^SQLITE_CONSTRAINT_(PRIMARYKEY|UNIQUE)$/.test(code)) fail('conflict');
     const correlationId = logCause(error);
     throw new StorageError(PASSING.test(code) ? { tag: 'unavailable' } : { tag: 'internal', val: correlationId });
   }

@@ -23,8 +23,10 @@ test('a key is created, read, listed and verified', () => {
   assert.deepEqual(created.scopes, ['api-keys:read', 'api-keys:write']);
   assert.equal(command(path, ['get', created.id]).answer.key_prefix, created.key_prefix);
   assert.equal(command(path, ['list']).answer.api_keys[0].id, created.id);
-  assert.equal(command(path, ['verify'], `${created.key}\n`).answer.valid, true);
-  assert.equal(command(path, ['verify'], 'something else').answer.reason, 'malformed');
+  const good = command(path, ['verify'], `${created.key}\n`);
+  assert.deepEqual([good.status, good.answer.valid], [0, true]);
+  const refused = command(path, ['verify'], 'something else');
+  assert.deepEqual([refused.status, refused.answer.reason, refused.stderr], [1, 'malformed', '']);
   assert.notEqual(command(path, ['get', created.id]).answer.last_used_at, null);
 });
 
@@ -34,7 +36,7 @@ test('a refused call says why, and exits with 1', () => {
   assert.match(command(newPath(), []).stderr, /^error: usage: /);
 });
 
-test('processes that open a new file at the same moment lose no key', async () => {
+test('processes that write to a new file at the same moment lose no key', async () => {
   const path = newPath();
   const names = Array.from({ length: 8 }, (_, index) => `key ${index}`);
   const created = names.map(async (name) => {

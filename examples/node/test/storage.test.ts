@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import Database from 'better-sqlite3';
 import type { Error as Failure, KeyRecord } from '../generated/interfaces/keycell-api-keys-storage.js';
@@ -62,8 +64,27 @@ test('what was stored is there when the file is opened again, for its user alone
 
 test('a newer schema is left alone', () => {
   const path = newPath();
-  openDatabase(path).pragma('user_version = 1000');
+  const database = openDatabase(path);
+  database.pragma('user_version = 1000');
   assert.throws(() => openDatabase(path), /newer keycell/);
+  assert.equal(database.pragma('user_version', { simple: true }), 1000);
+});
+
+test('processes that open a new file at the same moment wait for each other', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'keycell-'));
+  const module_ = new URL('../dist/database.js', import.meta.url);
+  // Each opens the same new files at the same times.
+  const open = `
+    const { openDatabase } = await import('${module_}');
+    for (let round = 0; round < 40; round++) {
+      while (Date.now() < ${Date.now() + 1500} + round * 50);
+      openDatabase('${directory}/' + round).close();
+    }`;
+  const processes = Array.from({ length: 4 }, async () => {
+    const process_ = spawn(process.execPath, ['--input-type=module', '--eval', open]);
+    return text(process_.stderr);
+  });
+  assert.deepEqual(await Promise.all(processes), ['', '', '', '']);
 });
 
 test('an id and a lookup are taken once', () => {

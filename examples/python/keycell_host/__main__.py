@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from wasmtime import WasmtimeError
+from wasmtime.component import Component
 
-from .authority import Authority
-from .host import Host
-from .sandbox import Sandbox
-from .storage import SqliteStorage
-from .wit import Caller, KeycellError, Policy, StorageError, VerifiedApiKey
+from . import wit
+from .authority import ENGINE, Authority
+from .database import open_database
+from .storage import sqlite_storage
 
 COMPONENT = Path(os.environ.get("KEYCELL_COMPONENT", Path(__file__).parents[3] / "dist/keycell.wasm"))
 SCOPES = ["api-keys:read", "api-keys:write"]
@@ -42,26 +42,29 @@ def parser() -> Parser:
 
 
 def run(arguments: Namespace, authority: Authority) -> dict[str, Any]:
-    caller = Caller(arguments.user, SCOPES)
+    caller = wit.Caller(arguments.user, SCOPES)
     match arguments.command:
         case "create":
-            return asdict(authority.create_api_key(caller, arguments.name))
+            return asdict(authority.call(caller, wit.create_api_key(arguments.name)))
         case "get":
-            return asdict(authority.get_api_key(caller, arguments.id))
+            return asdict(authority.call(caller, wit.get_api_key(arguments.id)))
         case "list":
-            return asdict(authority.list_api_keys(caller))
+            return asdict(authority.call(caller, wit.list_api_keys()))
         case _:
             key = sys.stdin.buffer.read(LONGEST_KEY).decode(errors="replace")
-            verification = authority.verify_api_key(key.removesuffix("\n").removesuffix("\r"))
-            return {"valid": isinstance(verification, VerifiedApiKey), **asdict(verification)}
+            call = wit.verify_api_key(key.removesuffix("\n").removesuffix("\r"))
+            verification = authority.call(None, call)
+            return {"valid": isinstance(verification, wit.VerifiedApiKey), **asdict(verification)}
 
 
 def main() -> int:
     arguments = parser().parse_args()
     try:
-        with closing(SqliteStorage(arguments.database)) as storage:
-            answer = run(arguments, Authority(Sandbox(COMPONENT), Host(storage, Policy(default_scopes=SCOPES))))
-    except (KeycellError, StorageError, WasmtimeError, sqlite3.Error, OSError) as error:
+        component = Component.from_file(ENGINE, COMPONENT)
+        with closing(open_database(arguments.database)) as database:
+            authority = Authority(component, sqlite_storage(database), wit.Policy(default_scopes=SCOPES))
+            answer = run(arguments, authority)
+    except (wit.KeycellError, WasmtimeError, sqlite3.Error, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps(answer))

@@ -1,94 +1,62 @@
-"""What keycell does, as methods."""
+"""Calls the component, each time in a fresh instance, in bounds: no call can reach what another one knew."""
 
-import json
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from secrets import token_bytes
+from time import time_ns
 
-from wasmtime.component import Variant
+from wasmtime import Config, Engine, Store, WasmtimeError
+from wasmtime.component import Component, Linker
 
-from . import wit
-from .host import Host, log_cause
-from .sandbox import Sandbox
+from .failure import log_cause
+from .wit import EXPORTS, Call, Caller, KeycellError, Policy, Storage, T, imports
 
-LONGEST_ARGUMENT = 64 << 10
-MOST_U32 = (1 << 32) - 1
+MOST_MEMORY = 1 << 20
+MOST_FUEL = 200_000_000  # Over ten times what the costliest case of the suite takes.
+MOST_RANDOM_BYTES = 4096
+
+CONFIG = Config()
+CONFIG.consume_fuel = True
+CONFIG.signals_based_traps = False  # Others in the process, such as `faulthandler`, may want the signals.
+ENGINE = Engine(CONFIG)  # `Component.from_file(ENGINE, path)` compiles a component.
 
 
+@dataclass(frozen=True)
 class Authority:
-    """The component on a host. A call that fails raises `KeycellError`. Any number of threads may call."""
+    """The component on a host, for one thread; many may share the component. The clock gives nanoseconds."""
 
-    def __init__(self, sandbox: Sandbox, host: Host) -> None:
-        self._sandbox = sandbox
-        self._host = host
+    component: Component
+    storage: Storage
+    policy: Policy
+    clock: Callable[[], int] = time_ns
+    random: Callable[[int], bytes] = token_bytes
 
-    def create_api_key(
-        self, caller: wit.Caller, name: str, project_reference: str | None = None, expires_at: str | None = None
-    ) -> wit.CreatedApiKey:
-        arguments = {"name": name, "project_reference": project_reference, "expires_at": expires_at}
-        return wit.lift(wit.CreatedApiKey, self._call(caller, "create-api-key", arguments))
-
-    def get_api_key(self, caller: wit.Caller, api_key_id: str) -> wit.ApiKey:
-        return wit.lift(wit.ApiKey, self._call(caller, "get-api-key", {"api_key_id": api_key_id}))
-
-    def verify_api_key(self, key: str, scopes: list[str] | None = None) -> wit.VerifiedApiKey | wit.Refusal:
-        key = "" if _fault(key) else key  # What can't be passed on is no key.
-        verification = self._call(None, "verify-api-key", {"key": key, "scopes": scopes or []})
-        if isinstance(verification, Variant):
-            return wit.Refusal(verification.tag, verification.payload or [])
-        return wit.lift(wit.VerifiedApiKey, verification)
-
-    def list_api_keys(
-        self,
-        caller: wit.Caller,
-        status: str | None = None,
-        project_reference: str | None = None,
-        limit: int | None = None,
-        cursor: str | None = None,
-    ) -> wit.ApiKeyPage:
-        arguments = {"status": status, "project_reference": project_reference, "limit": limit, "cursor": cursor}
-        page = self._call(caller, "list-api-keys", arguments)
-        keys = [wit.lift(wit.ListedApiKey, key) for key in getattr(page, "api-keys")]
-        return wit.ApiKeyPage(keys, getattr(page, "next-cursor"))
-
-    def revoke_api_key(self, caller: wit.Caller, api_key_id: str, reason: str | None = None) -> wit.ListedApiKey:
-        arguments = {"api_key_id": api_key_id, "reason": reason}
-        return wit.lift(wit.ListedApiKey, self._call(caller, "revoke-api-key", arguments))
-
-    def rotate_api_key(
-        self, caller: wit.Caller, api_key_id: str, grace_seconds: int | None = None
-    ) -> wit.CreatedApiKey:
-        arguments = {"api_key_id": api_key_id, "grace_seconds": grace_seconds}
-        return wit.lift(wit.CreatedApiKey, self._call(caller, "rotate-api-key", arguments))
-
-    def update_api_key(
-        self, caller: wit.Caller, api_key_id: str, name: str | None = None, expires_at: str | None = None
-    ) -> wit.ListedApiKey:
-        arguments = {"api_key_id": api_key_id, "name": name, "expires_at": expires_at}
-        return wit.lift(wit.ListedApiKey, self._call(caller, "update-api-key", arguments))
-
-    def _call(self, caller: wit.Caller | None, export: str, arguments: dict[str, Any]) -> Any:
-        if faults := [wit.Fault(field, *fault) for field, value in arguments.items() if (fault := _fault(value))]:
-            raise wit.KeycellError("invalid-input", faults)
+    def call(self, caller: Caller | None, call: Call[T]) -> T:
+        """Makes a call for this caller, whom you have made sure of. Verifying a key is for nobody: `None`."""
         try:
-            answer = self._sandbox.call(self._host.imports(caller), export, *arguments.values())
+            result = self._run(caller, call)
         except Exception as cause:
-            raise wit.KeycellError("internal", log_cause(cause)) from None
-        # wasmtime-py names the side of a result only where the value alone does not tell it.
-        match answer:
-            case Variant("ok", verification):
-                return verification
-            case Variant("err", Variant("invalid-input", [*found])) | Variant("invalid-input", [*found]):
-                raise wit.KeycellError("invalid-input", [wit.lift(wit.Fault, fault) for fault in found])
-            case Variant("err", Variant(kind, payload)) | Variant(kind, payload):
-                raise wit.KeycellError(kind, payload)
-        return answer
+            raise KeycellError("internal", log_cause(cause)) from None
+        return call.answer(result)
 
+    def _run(self, caller: Caller | None, call: Call[T]) -> object:
+        reached = imports(self.storage, caller, self.policy, self.clock, self._random_bytes, log_cause)
+        with Linker(ENGINE) as linker, Store(ENGINE) as store:
+            with linker.root() as root:
+                for interface, functions in reached.items():
+                    with root.add_instance(interface) as instance:
+                        for name, function in functions.items():
+                            instance.add_func(name, function)
+            store.set_limits(memory_size=MOST_MEMORY)
+            store.set_fuel(MOST_FUEL)
+            exports = linker.instantiate(store, self.component)
+            index = exports.get_export_index(store, call.export, exports.get_export_index(store, EXPORTS))
+            run = index and exports.get_func(store, index)
+            if not run:
+                raise WasmtimeError(f"the component has no {call.export}")
+            return run(store, *call.arguments.values())
 
-def _fault(value: str | list[str] | int | None) -> tuple[str, str] | None:
-    """What keeps an argument from being passed on, if anything does."""
-    if isinstance(value, int) and not 0 <= value <= MOST_U32:
-        return "out-of-range", "is out of range"
-    try:
-        size = len(json.dumps(value, ensure_ascii=False).encode())
-    except UnicodeEncodeError:
-        return "forbidden-character", "holds a character that people can not see"
-    return ("too-long", "is longer than allowed") if size > LONGEST_ARGUMENT else None
+    def _random_bytes(self, length: int) -> bytes:
+        if length > MOST_RANDOM_BYTES:
+            raise WasmtimeError(f"the component asked for {length} random bytes at once")
+        return self.random(length)

@@ -1,11 +1,20 @@
-"""The types of `wit/`, in Python, with the same names and fields."""
+"""The types of `wit/` and how wasmtime takes them: what a generator of bindings would write."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Literal, TypeVar
 
-from wasmtime.component import Record
+from wasmtime.component import Record, Variant
 
 T = TypeVar("T")
+
+Functions = dict[str, Callable[..., Any]]
+Imports = dict[str, Functions]
+
+EXPORTS = "keycell:api-keys/api-keys@0.1.0"
+LONGEST_ARGUMENT = 64 << 10
+MOST_U32 = (1 << 32) - 1
 
 
 def lift(record_type: type[T], record: Record) -> T:
@@ -32,8 +41,9 @@ class Fault:
 class KeycellError(Exception):
     """A case of the error of a call: its `kind`, and what it carries.
 
-    That is a list of `Fault` for `invalid-input`, what was looked for in `not-found`, and in `internal` the
-    correlation id under which the log has the cause. `forbidden`, `conflict` and `unavailable` carry nothing.
+    That is a list of `Fault` for `invalid-input`, what was looked for in `not-found`, and in `internal`
+    the correlation id under which the log has the cause. `forbidden`, `conflict` and `unavailable` carry
+    nothing.
     """
 
     def __init__(self, kind: str, payload: Any = None) -> None:
@@ -52,11 +62,16 @@ class KeycellError(Exception):
 
 
 class StorageError(Exception):
-    """A case of the error of storage. Any other exception of a storage is `internal`."""
+    """A case of the error of storage; `internal` has the correlation id of the log's entry."""
 
-    def __init__(self, kind: Literal["not-found", "conflict", "unavailable"]) -> None:
+    def __init__(
+        self,
+        kind: Literal["not-found", "conflict", "unavailable", "internal"],
+        correlation_id: str | None = None,
+    ) -> None:
         super().__init__(kind)
         self.kind = kind
+        self.correlation_id = correlation_id
 
 
 @dataclass(frozen=True)
@@ -179,3 +194,154 @@ class KeyFilter:
     expires_until: int | None
     before: str | None
     limit: int
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The functions of `wit/storage.wit`, which says what each must guarantee.
+
+    Each may raise `StorageError`; `fault` makes one of any other exception.
+    """
+
+    insert_key: Callable[[KeyRecord], None]
+    find_key: Callable[[str], KeyRecord]
+    find_key_by_lookup: Callable[[str], KeyRecord]
+    list_keys: Callable[[KeyFilter], list[KeyRecord]]
+    update_key: Callable[[KeyRecord], None]
+    rotate_key: Callable[[KeyRecord, KeyRecord], None]
+    record_use: Callable[[str, int], None]
+    find_project: Callable[[Literal["id", "slug"], str, str], str]
+    fault: Callable[[Exception], StorageError]
+
+
+def imports(
+    storage: Storage,
+    caller: Caller | None,
+    policy: Policy,
+    clock: Callable[[], int],
+    random: Callable[[int], bytes],
+    report: Callable[[str], str],
+) -> Imports:
+    """All that one call reaches, by interface and function."""
+
+    def told(function: Callable[..., Any]) -> Callable[..., Any]:
+        def answer(_: object, *arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except StorageError as error:
+                return Variant(error.kind)
+            except Exception as cause:
+                fault = storage.fault(cause)
+                return Variant(fault.kind, fault.correlation_id)
+
+        return answer
+
+    return {
+        "keycell:api-keys/storage@0.1.0": {
+            "insert-key": told(lambda key: storage.insert_key(lift(KeyRecord, key))),
+            "find-key": told(lambda id: lower(storage.find_key(id))),
+            "find-key-by-lookup": told(lambda lookup: lower(storage.find_key_by_lookup(lookup))),
+            "list-keys": told(lambda by: [lower(key) for key in storage.list_keys(lift(KeyFilter, by))]),
+            "update-key": told(lambda key: storage.update_key(lift(KeyRecord, key))),
+            "rotate-key": told(lambda *keys: storage.rotate_key(*[lift(KeyRecord, key) for key in keys])),
+            "record-use": lambda _, id, at: storage.record_use(id, at),
+            "find-project": told(lambda name, user: storage.find_project(name.tag, name.payload, user)),
+        },
+        "keycell:api-keys/context@0.1.0": {
+            # Without a caller there is nothing to lower, and the call traps.
+            "get-caller": lambda _: lower(caller),
+            "get-policy": lambda _: lower(policy),
+            "report-internal": lambda _, cause: report(f"the component says: {cause}"),
+        },
+        "wasi:clocks/wall-clock@0.2.12": {"now": lambda _: lower(Datetime(*divmod(clock(), 10**9)))},
+        "wasi:random/random@0.2.12": {"get-random-bytes": lambda _, length: random(length)},
+    }
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """A call of an export. Its arguments have the names of the tool's input schema."""
+
+    export: str
+    arguments: dict[str, Any] = field(repr=False)
+    lift: Callable[[Any], T] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        faults = [Fault(name, *fault) for name, value in self.arguments.items() if (fault := misfit(value))]
+        if faults:
+            raise KeycellError("invalid-input", faults)
+
+    def answer(self, result: Any) -> T:
+        """What the call gives; an error is raised."""
+        # wasmtime names the side of a result only where the value alone does not tell it.
+        match result:
+            case Variant("ok", value):
+                return self.lift(value)
+            case Variant("err", Variant("invalid-input", [*found])) | Variant("invalid-input", [*found]):
+                raise KeycellError("invalid-input", [lift(Fault, fault) for fault in found])
+            case Variant("err", Variant(kind, payload)) | Variant(kind, payload):
+                raise KeycellError(kind, payload)
+        return self.lift(result)
+
+
+def misfit(value: str | list[str] | int | None) -> tuple[str, str] | None:
+    """Why an argument can't be handed over, if it can't. Of a number, wasmtime would take the low bits."""
+    if isinstance(value, int) and not 0 <= value <= MOST_U32:
+        return "out-of-range", "is out of range"
+    try:
+        size = len(json.dumps(value, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        return "forbidden-character", "holds a character that people can not see"
+    return ("too-long", "is longer than allowed") if size > LONGEST_ARGUMENT else None
+
+
+def create_api_key(
+    name: str, project_reference: str | None = None, expires_at: str | None = None
+) -> Call[CreatedApiKey]:
+    arguments = {"name": name, "project_reference": project_reference, "expires_at": expires_at}
+    return Call("create-api-key", arguments, lambda key: lift(CreatedApiKey, key))
+
+
+def get_api_key(api_key_id: str) -> Call[ApiKey]:
+    return Call("get-api-key", {"api_key_id": api_key_id}, lambda key: lift(ApiKey, key))
+
+
+def verify_api_key(key: str, scopes: list[str] | None = None) -> Call[VerifiedApiKey | Refusal]:
+    def verification(found: Record | Variant) -> VerifiedApiKey | Refusal:
+        if isinstance(found, Variant):
+            return Refusal(found.tag, found.payload or [])
+        return lift(VerifiedApiKey, found)
+
+    key = "" if misfit(key) else key  # What can't be handed over is no key.
+    return Call("verify-api-key", {"key": key, "scopes": scopes or []}, verification)
+
+
+def list_api_keys(
+    status: str | None = None,
+    project_reference: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Call[ApiKeyPage]:
+    def page(record: Record) -> ApiKeyPage:
+        page = lift(ApiKeyPage, record)
+        return replace(page, api_keys=[lift(ListedApiKey, key) for key in getattr(record, "api-keys")])
+
+    arguments = {"status": status, "project_reference": project_reference, "limit": limit, "cursor": cursor}
+    return Call("list-api-keys", arguments, page)
+
+
+def revoke_api_key(api_key_id: str, reason: str | None = None) -> Call[ListedApiKey]:
+    arguments = {"api_key_id": api_key_id, "reason": reason}
+    return Call("revoke-api-key", arguments, lambda key: lift(ListedApiKey, key))
+
+
+def rotate_api_key(api_key_id: str, grace_seconds: int | None = None) -> Call[CreatedApiKey]:
+    arguments = {"api_key_id": api_key_id, "grace_seconds": grace_seconds}
+    return Call("rotate-api-key", arguments, lambda key: lift(CreatedApiKey, key))
+
+
+def update_api_key(
+    api_key_id: str, name: str | None = None, expires_at: str | None = None
+) -> Call[ListedApiKey]:
+    arguments = {"api_key_id": api_key_id, "name": name, "expires_at": expires_at}
+    return Call("update-api-key", arguments, lambda key: lift(ListedApiKey, key))

@@ -3,16 +3,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from wasmtime.component import Component
 
 from keycell_host.__main__ import COMPONENT
-from keycell_host.sandbox import Sandbox
+from keycell_host.authority import ENGINE
 
 MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Sandbox:
-    return Sandbox(COMPONENT)
+def component() -> Component:
+    return Component.from_file(ENGINE, COMPONENT)
 
 
 @pytest.fixture

@@ -1,55 +1,33 @@
 """Storage that remembers what it was asked, and fails when it is told to."""
 
+from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import fields
+from typing import Any
 
-from keycell_host.storage import SqliteStorage
-from keycell_host.wit import KeyFilter, KeyRecord, StorageError
+from keycell_host.wit import KeyRecord, Storage, StorageError
 
 
-class Recorder(SqliteStorage):
-    def __init__(self, path: Path, failures: list[dict[str, Any]]) -> None:
-        super().__init__(path)
+class Recorder:
+    def __init__(self, storage: Storage, failures: list[dict[str, Any]]) -> None:
         self.calls: list[str] = []
         self.written: list[KeyRecord] = []
         self._failures = deepcopy(failures)
+        functions = {field.name: getattr(storage, field.name) for field in fields(storage)}
+        fault = functions.pop("fault")
+        recorded = {name: self._recorded(name, function) for name, function in functions.items()}
+        self.storage = Storage(**recorded, fault=fault)
 
-    def insert_key(self, key: KeyRecord) -> None:
-        self._called("insert-key", key)
-        super().insert_key(key)
+    def _recorded(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def record(*arguments: Any) -> Any:
+            self._called(name.replace("_", "-"), *arguments)
+            return function(*arguments)
 
-    def find_key(self, id: str) -> KeyRecord:
-        self._called("find-key")
-        return super().find_key(id)
+        return record
 
-    def find_key_by_lookup(self, lookup: str) -> KeyRecord:
-        self._called("find-key-by-lookup")
-        return super().find_key_by_lookup(lookup)
-
-    def list_keys(self, filter: KeyFilter) -> list[KeyRecord]:
-        self._called("list-keys")
-        return super().list_keys(filter)
-
-    def update_key(self, key: KeyRecord) -> None:
-        self._called("update-key", key)
-        super().update_key(key)
-
-    def rotate_key(self, key: KeyRecord, replacement: KeyRecord) -> None:
-        self._called("rotate-key", key, replacement)
-        super().rotate_key(key, replacement)
-
-    def record_use(self, id: str, at: int) -> None:
-        self._called("record-use")
-        super().record_use(id, at)
-
-    def find_project(self, by: Literal["id", "slug"], name: str, user_id: str) -> str:
-        self._called("find-project")
-        return super().find_project(by, name, user_id)
-
-    def _called(self, call: str, *handed_over: KeyRecord) -> None:
+    def _called(self, call: str, *arguments: Any) -> None:
         self.calls.append(call)
-        self.written += handed_over
+        self.written += [argument for argument in arguments if isinstance(argument, KeyRecord)]
         failure = next((failure for failure in self._failures if failure["call"] == call and failure["times"]), None)
         if failure is None:
             return

@@ -2,15 +2,28 @@
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from wasmtime.component import Component
 
-from keycell_host.authority import LONGEST_ARGUMENT, Authority
-from keycell_host.host import Host
-from keycell_host.sandbox import Sandbox
-from keycell_host.storage import SqliteStorage
-from keycell_host.wit import Caller, Fault, KeycellError, Policy, Refusal, VerifiedApiKey
+from keycell_host.authority import Authority
+from keycell_host.database import open_database
+from keycell_host.storage import sqlite_storage
+from keycell_host.wit import (
+    LONGEST_ARGUMENT,
+    Caller,
+    Fault,
+    KeycellError,
+    Policy,
+    Refusal,
+    VerifiedApiKey,
+    create_api_key,
+    get_api_key,
+    list_api_keys,
+    verify_api_key,
+)
 
 from .world import World
 
@@ -23,72 +36,84 @@ SET_UP = {
 
 
 @pytest.fixture
-def world(sandbox: Sandbox, database: Path) -> World:
-    return World(sandbox, database, SET_UP)
+def world(component: Component, database: Path) -> World:
+    return World(component, database, SET_UP)
 
 
 def test_the_first_key_is_the_one_of_every_host(world: World) -> None:
-    created = world.authority.create_api_key(ANN, "laptop")
+    created = world.authority.call(ANN, create_api_key("laptop"))
     assert created.id == "019cebab-8995-7101-854f-d1d01ab22574"
     assert created.key == "keycell_HtEoxr88LPpz_nHuffgX0PK1ecwe27tQ5dxl7Mn9xtIRuQQMPHlc0DYq1wQvRx"
 
 
 def test_a_created_key_is_not_shown_by_accident(world: World) -> None:
-    created = world.authority.create_api_key(ANN, "laptop")
+    created = world.authority.call(ANN, create_api_key("laptop"))
     assert created.name in repr(created)
     assert created.key not in repr(created)
 
 
-def test_what_is_too_long_is_not_passed_on(world: World) -> None:
+def test_what_can_not_be_handed_over_is_no_key(world: World) -> None:
+    for key in ["x" * (LONGEST_ARGUMENT + 1), "\ud83d"]:
+        assert world.authority.call(None, verify_api_key(key)) == Refusal("malformed", [])
+
+
+def test_what_is_too_long_is_not_passed_on() -> None:
     long = "x" * (LONGEST_ARGUMENT + 1)
     with pytest.raises(KeycellError) as failed:
-        world.authority.create_api_key(ANN, long, expires_at=long)
+        create_api_key(long, expires_at=long)
+    assert failed.value.kind == "invalid-input"
     assert failed.value.payload == [
         Fault("name", "too-long", "is longer than allowed"),
         Fault("expires_at", "too-long", "is longer than allowed"),
     ]
     with pytest.raises(KeycellError, match="scopes is longer than allowed"):
-        world.authority.verify_api_key("keycell", [""] * LONGEST_ARGUMENT)
-    assert world.authority.verify_api_key(long) == Refusal("malformed", [])
+        verify_api_key("keycell", [""] * LONGEST_ARGUMENT)
 
 
-def test_half_a_surrogate_pair_is_no_text(world: World) -> None:
+def test_half_a_surrogate_pair_is_no_text() -> None:
     with pytest.raises(KeycellError) as failed:
-        world.authority.create_api_key(ANN, "\ud83d")
+        create_api_key("\ud83d")
     assert [fault.code for fault in failed.value.payload] == ["forbidden-character"]
-    assert world.authority.verify_api_key("\ud83d") == Refusal("malformed", [])
 
 
 @pytest.mark.parametrize("limit", [-1, (1 << 32) + 5])
-def test_a_number_is_not_cut_to_its_low_bits(world: World, limit: int) -> None:
+def test_a_number_is_not_cut_to_its_low_bits(limit: int) -> None:
     with pytest.raises(KeycellError, match="limit is out of range"):
-        world.authority.list_api_keys(ANN, limit=limit)
+        list_api_keys(limit=limit)
 
 
 def test_the_cause_of_an_internal_error_is_in_the_log_alone(
-    sandbox: Sandbox, database: Path, caplog: pytest.LogCaptureFixture
+    component: Component, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     world = World(
-        sandbox, database, {**SET_UP, "storage_fails": [{"call": "find-key", "with": "internal", "times": 1}]}
+        component, database, {**SET_UP, "storage_fails": [{"call": "find-key", "with": "internal", "times": 1}]}
     )
     with caplog.at_level(logging.ERROR), pytest.raises(KeycellError) as failed:
-        world.authority.get_api_key(ANN, "019cebab-8995-7101-854f-d1d01ab22574")
+        world.authority.call(ANN, get_api_key("019cebab-8995-7101-854f-d1d01ab22574"))
     assert failed.value.kind == "internal"
     assert f"{failed.value.payload}: the case says so" in caplog.text
     assert "the case says so" not in str(failed.value)
 
 
-def test_many_threads_may_call(sandbox: Sandbox, database: Path) -> None:
-    authority = Authority(sandbox, Host(SqliteStorage(database), Policy(default_scopes=["a"])))
+def test_threads_share_the_component_and_have_a_storage_each(component: Component, database: Path) -> None:
     users = [Caller(f"user-{n}", ["a"]) for n in range(8)]
 
     def live(caller: Caller) -> None:
-        for n in range(10):
-            created = authority.create_api_key(caller, f"key {n}")
-            verified = authority.verify_api_key(created.key)
-            assert isinstance(verified, VerifiedApiKey)
-            assert (verified.id, verified.user_id) == (created.id, caller.user_id)
-        assert len(authority.list_api_keys(caller).api_keys) == 10
+        with closing(open_database(database)) as connection:
+            authority = Authority(component, sqlite_storage(connection), Policy(default_scopes=["a"]))
+            for n in range(10):
+                created = authority.call(caller, create_api_key(f"key {n}"))
+                verified = authority.call(None, verify_api_key(created.key))
+                assert isinstance(verified, VerifiedApiKey)
+                assert (verified.id, verified.user_id) == (created.id, caller.user_id)
+            assert len(authority.call(caller, list_api_keys()).api_keys) == 10
 
     with ThreadPoolExecutor(len(users)) as threads:
         list(threads.map(live, users))
+
+
+def test_storage_is_for_the_thread_that_opened_it(world: World) -> None:
+    with ThreadPoolExecutor(1) as thread, pytest.raises(KeycellError, match="internal"):
+        thread.submit(world.authority.call, ANN, create_api_key("laptop")).result()
+    with pytest.raises(KeycellError, match="not-found"):
+        world.authority.call(ANN, get_api_key("019cebab-8995-7101-854f-d1d01ab22574"))

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
+from wasmtime.component import Component
 
-from keycell_host.sandbox import Sandbox
+from keycell_host import wit
 from keycell_host.wit import Caller, KeycellError, KeyRecord, Refusal, VerifiedApiKey
 
 from .cases import Case, Json, cases, substitute
@@ -22,8 +23,8 @@ SECRET_LENGTH = 43
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.name)
-def test_case(case: Case, sandbox: Sandbox, database: Path) -> None:
-    with closing(World(sandbox, database, case.set_up)) as world:
+def test_case(case: Case, component: Component, database: Path) -> None:
+    with closing(World(component, database, case.set_up)) as world:
         saved: Json = {}
         secrets: list[str] = []
         for number, step in enumerate(case.steps, 1):
@@ -38,7 +39,7 @@ def run(world: World, step: Json, saved: Json, secrets: list[str]) -> str | None
     """Makes the call of a step; gives what went otherwise than it must, if anything did."""
     arguments = substitute(step["arguments"], saved)
     validator(step["call"], "input").validate(arguments)
-    world.storage.calls.clear()
+    world.recorder.calls.clear()
     outcome, answer = call(world, step["call"], caller(step.get("as", {"user": "nobody"})), arguments)
     if outcome not in step:
         return f"it {outcome}"
@@ -46,10 +47,10 @@ def run(world: World, step: Json, saved: Json, secrets: list[str]) -> str | None
         validator(step["call"], "output").validate(answer)
     if fault := difference("answer", substitute(step[outcome], saved), answer):
         return fault
-    if step.get("storage_calls", world.storage.calls) != world.storage.calls:
-        return f"called {world.storage.calls} of storage"
+    if step.get("storage_calls", world.recorder.calls) != world.recorder.calls:
+        return f"called {world.recorder.calls} of storage"
     saved |= {name: part(answer, pointer) for name, pointer in step.get("save", {}).items()}
-    written = [record_json(key) for key in world.storage.written]
+    written = [record_json(key) for key in world.recorder.written]
     if "stored" in step and (fault := difference("stored", substitute(step["stored"], saved), written[-1])):
         return fault
     return told_secret(answer, written, secrets)
@@ -57,12 +58,12 @@ def run(world: World, step: Json, saved: Json, secrets: list[str]) -> str | None
 
 def call(world: World, tool: str, caller: Caller, arguments: Json) -> tuple[str, Json]:
     """What the tool `returns`, or how it `fails`."""
-    method = getattr(world.authority, tool)
+    is_verification = tool == "verify_api_key"
     try:
-        answer = method(**arguments) if tool == "verify_api_key" else method(caller, **arguments)
+        answer = world.authority.call(None if is_verification else caller, getattr(wit, tool)(**arguments))
     except KeycellError as error:
         return "fails", error_json(error)
-    return "returns", verification_json(answer) if tool == "verify_api_key" else asdict(answer)
+    return "returns", verification_json(answer) if is_verification else asdict(answer)
 
 
 def verification_json(verification: VerifiedApiKey | Refusal) -> Json:

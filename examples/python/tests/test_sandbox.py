@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from wasmtime.component import Component
 
-from keycell_host.authority import Authority
-from keycell_host.host import Host
-from keycell_host.sandbox import Sandbox
-from keycell_host.storage import SqliteStorage
-from keycell_host.wit import Caller, KeycellError, Policy
+from keycell_host.authority import ENGINE, Authority
+from keycell_host.database import open_database
+from keycell_host.storage import sqlite_storage
+from keycell_host.wit import Caller, KeycellError, Policy, get_api_key
 
 # `get-api-key` gives a list of texts, empty unless the body does harm.
 COMPONENT = """
@@ -54,10 +54,9 @@ HARM = {
 
 
 def get(tmp_path: Path, body: str) -> None:
-    component = tmp_path / "component.wat"
-    component.write_text(COMPONENT.replace("BODY", body))
-    host = Host(SqliteStorage(tmp_path / "keycell.db"), Policy())
-    Authority(Sandbox(component), host).get_api_key(Caller("ann"), "id")
+    component = Component(ENGINE, COMPONENT.replace("BODY", body))
+    storage = sqlite_storage(open_database(tmp_path / "keycell.db"))
+    Authority(component, storage, Policy()).call(Caller("ann"), get_api_key("id"))
 
 
 @pytest.mark.parametrize("body", HARM.values(), ids=HARM.keys())

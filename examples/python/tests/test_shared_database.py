@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wasmtime.component import Component
 
 from keycell_host.__main__ import SCOPES
 from keycell_host.authority import Authority
-from keycell_host.host import Host
-from keycell_host.sandbox import Sandbox
-from keycell_host.storage import SqliteStorage
-from keycell_host.wit import Caller, Policy, VerifiedApiKey
+from keycell_host.database import open_database
+from keycell_host.storage import sqlite_storage
+from keycell_host.wit import Caller, Policy, VerifiedApiKey, revoke_api_key, verify_api_key
 
 EXAMPLE = Path(__file__).parents[1]
 KEYCELL = os.environ.get("KEYCELL", str(EXAMPLE.parents[1] / "target/debug/keycell"))
@@ -85,18 +85,18 @@ def test_what_one_made_is_read_and_verified_by_each(tmp_path: Path, maker: Comma
         assert reader.run(database, "get", created["id"], user="bob").returncode == 1
 
 
-def test_what_one_revoked_is_refused_by_each(shared: Path, sandbox: Sandbox) -> None:
+def test_what_one_revoked_is_refused_by_each(shared: Path, component: Component) -> None:
     by_rust, by_python = RUST.made(shared, "one"), PYTHON.made(shared, "two")
     told(RUST.run(shared, "revoke", by_python["id"], "--json"))
-    with closing(SqliteStorage(shared)) as storage:
-        Authority(sandbox, Host(storage, Policy())).revoke_api_key(Caller("ann", SCOPES), by_rust["id"])
+    with closing(open_database(shared)) as database:
+        Authority(component, sqlite_storage(database), Policy()).call(Caller("ann", SCOPES), revoke_api_key(by_rust["id"]))
     for key in [by_rust["key"], by_python["key"]]:
         for reader in HOSTS.values():
             verified = reader.verified(shared, key)
             assert (verified["valid"], verified["reason"]) == (False, "revoked")
 
 
-def test_nothing_is_lost_where_all_write_at_the_same_time(shared: Path, sandbox: Sandbox) -> None:
+def test_nothing_is_lost_where_all_write_at_the_same_time(shared: Path, component: Component) -> None:
     writers = [(host, f"{language} {n}") for language, host in HOSTS.items() for n in range(2)]
 
     def write(writer: tuple[Command, str]) -> list[Json]:
@@ -107,10 +107,10 @@ def test_nothing_is_lost_where_all_write_at_the_same_time(shared: Path, sandbox:
         created = [key for keys in threads.map(write, writers) for key in keys]
     every = told(RUST.run(shared, "list", "--all", "--json"))["api_keys"]
     assert sorted(key["name"] for key in every) == sorted([key["name"] for key in created] + ["first"])
-    with closing(SqliteStorage(shared)) as storage:
-        authority = Authority(sandbox, Host(storage, Policy()))
+    with closing(open_database(shared)) as database:
+        authority = Authority(component, sqlite_storage(database), Policy())
         for key in created:
-            verified = authority.verify_api_key(key["key"])
+            verified = authority.call(None, verify_api_key(key["key"]))
             assert isinstance(verified, VerifiedApiKey)
             assert verified.id == key["id"] == RUST.verified(shared, key["key"])["id"]
 

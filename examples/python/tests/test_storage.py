@@ -4,14 +4,17 @@ import multiprocessing
 import sqlite3
 import stat
 import time
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from keycell_host import storage as storage_module
-from keycell_host.storage import SqliteStorage
-from keycell_host.wit import KeyFilter, KeyRecord, StorageError
+from keycell_host.database import open_database
+from keycell_host.storage import sqlite_storage
+from keycell_host.wit import KeyFilter, KeyRecord, Storage, StorageError
 
 from .world import insert_project
 
@@ -39,50 +42,57 @@ PROJECT = "0192a000-0000-7000-8000-00000000000a"
 
 
 @pytest.fixture
-def storage(database: Path) -> SqliteStorage:
-    return SqliteStorage(database)
+def storage(database: Path) -> Storage:
+    return sqlite_storage(open_database(database))
 
 
-def missing(storage: SqliteStorage, id: str) -> bool:
-    with pytest.raises(StorageError, match="not-found"):
-        storage.find_key(id)
-    return True
+def failure(storage: Storage, function: Callable[..., Any], *arguments: Any) -> str:
+    """The kind of failure that the component is told of."""
+    with pytest.raises(Exception) as failed:
+        function(*arguments)
+    error = failed.value
+    return (error if isinstance(error, StorageError) else storage.fault(error)).kind
 
 
-def test_a_record_is_there_after_a_restart_as_it_was(storage: SqliteStorage, database: Path) -> None:
-    insert_project(database, PROJECT, "web", ["ann"])
+def test_a_record_is_there_after_a_restart_as_it_was(database: Path) -> None:
     full = replace(KEY, project_id=PROJECT)
     bare = replace(OTHER, expires_at=None, scopes=[])
-    storage.insert_key(full)
-    storage.insert_key(bare)
-    storage.close()
-    storage = SqliteStorage(database)
-    assert storage.find_key("id-1") == full
-    assert storage.find_key_by_lookup("lookup-2") == bare
+    with closing(open_database(database)) as connection:
+        insert_project(database, PROJECT, "web", ["ann"])
+        sqlite_storage(connection).insert_key(full)
+        sqlite_storage(connection).insert_key(bare)
+    with closing(open_database(database)) as connection:
+        storage = sqlite_storage(connection)
+        assert storage.find_key("id-1") == full
+        assert storage.find_key_by_lookup("lookup-2") == bare
 
 
-def test_the_file_is_for_its_user_alone(storage: SqliteStorage, database: Path) -> None:
+def test_the_file_is_for_its_user_alone(storage: Storage, database: Path) -> None:
     storage.insert_key(KEY)
     files = list(database.parent.iterdir())
     assert len(files) > 1
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
-def test_a_taken_id_or_lookup_is_a_conflict_and_changes_nothing(storage: SqliteStorage) -> None:
+def test_a_taken_id_or_lookup_is_a_conflict_and_changes_nothing(storage: Storage) -> None:
     storage.insert_key(KEY)
     for taken in [replace(OTHER, id="id-1"), replace(OTHER, lookup="lookup-1")]:
-        with pytest.raises(StorageError, match="conflict"):
-            storage.insert_key(taken)
+        assert failure(storage, storage.insert_key, taken) == "conflict"
     assert storage.find_key("id-1") == KEY
-    assert missing(storage, "id-2")
+    assert failure(storage, storage.find_key, "id-2") == "not-found"
 
 
-def test_what_breaks_the_schema_is_no_case_of_the_contract(storage: SqliteStorage) -> None:
-    with pytest.raises(sqlite3.IntegrityError):
+def test_any_other_fault_is_internal_and_the_log_has_its_cause(
+    storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK") as failed:
         storage.insert_key(replace(KEY, hash=b"short"))
+    fault = storage.fault(failed.value)
+    assert fault.kind == "internal"
+    assert f"{fault.correlation_id}: {failed.value}" in caplog.text
 
 
-def test_an_update_changes_what_may_change(storage: SqliteStorage) -> None:
+def test_an_update_changes_what_may_change(storage: Storage) -> None:
     storage.insert_key(KEY)
     storage.insert_key(OTHER)
     storage.record_use("id-1", 77)
@@ -95,30 +105,28 @@ def test_an_update_changes_what_may_change(storage: SqliteStorage) -> None:
     assert storage.find_key("id-2") == OTHER
 
 
-def test_an_update_of_an_older_revision_is_a_conflict(storage: SqliteStorage) -> None:
+def test_an_update_of_an_older_revision_is_a_conflict(storage: Storage) -> None:
     storage.insert_key(KEY)
     storage.update_key(replace(KEY, updated_at=5))
     for late in [replace(KEY, updated_at=6), OTHER]:
-        with pytest.raises(StorageError, match="conflict"):
-            storage.update_key(late)
+        assert failure(storage, storage.update_key, late) == "conflict"
     assert storage.find_key("id-1").updated_at == 5
-    assert missing(storage, "id-2")
+    assert failure(storage, storage.find_key, "id-2") == "not-found"
 
 
-def test_a_rotation_stores_both_records_or_none(storage: SqliteStorage) -> None:
+def test_a_rotation_stores_both_records_or_none(storage: Storage) -> None:
     storage.insert_key(KEY)
     rotated, new = replace(KEY, rotated_to="id-2"), replace(OTHER, rotated_from="id-1")
     for key, replacement in [(rotated, replace(new, lookup="lookup-1")), (replace(rotated, revision=7), new)]:
-        with pytest.raises(StorageError, match="conflict"):
-            storage.rotate_key(key, replacement)
+        assert failure(storage, storage.rotate_key, key, replacement) == "conflict"
         assert storage.find_key("id-1") == KEY
-        assert missing(storage, "id-2")
+        assert failure(storage, storage.find_key, "id-2") == "not-found"
     storage.rotate_key(rotated, new)
     assert storage.find_key("id-1") == replace(rotated, revision=1)
     assert storage.find_key("id-2") == new
 
 
-def test_a_list_is_filtered_and_goes_from_new_to_old(storage: SqliteStorage, database: Path) -> None:
+def test_a_list_is_filtered_and_goes_from_new_to_old(storage: Storage, database: Path) -> None:
     insert_project(database, PROJECT, "web", ["ann"])
     for n, expires_at, revoked_at in [(1, None, None), (2, 10, None), (3, 11, None), (4, 9, 5), (5, None, 5)]:
         project_id = PROJECT if n % 2 == 0 else None
@@ -142,69 +150,53 @@ def test_a_list_is_filtered_and_goes_from_new_to_old(storage: SqliteStorage, dat
         assert [key.id for key in storage.list_keys(filter)] == [f"id-{n}" for n in expected], filter
 
 
-def test_a_project_is_found_by_its_members_alone(storage: SqliteStorage, database: Path) -> None:
+def test_a_project_is_found_by_its_members_alone(storage: Storage, database: Path) -> None:
     insert_project(database, PROJECT, "web", ["ann"])
     assert storage.find_project("id", PROJECT, "ann") == PROJECT
     assert storage.find_project("slug", "web", "ann") == PROJECT
     for by, name, user_id in [("slug", "web", "eve"), ("id", PROJECT, "eve"), ("id", "web", "ann")]:
-        with pytest.raises(StorageError, match="not-found"):
-            storage.find_project(by, name, user_id)  # type: ignore[arg-type]
+        assert failure(storage, storage.find_project, by, name, user_id) == "not-found"
 
 
-def test_a_use_is_only_moved_forward_and_stored_at_the_end(storage: SqliteStorage, database: Path) -> None:
+def test_a_use_is_only_moved_forward(storage: Storage, database: Path) -> None:
     storage.insert_key(KEY)
     for at, expected in [(5, 5), (9, 9), (7, 9)]:
         storage.record_use("id-1", at)
-        assert storage.find_key("id-1").last_used_at == expected
-    other_process = SqliteStorage(database)
+        assert storage.find_key("id-1") == replace(KEY, last_used_at=expected)
+    other_process = sqlite_storage(open_database(database))
     other_process.record_use("id-1", 8)
-    assert other_process.find_key("id-1").last_used_at == 8
-    storage.close()
-    other_process.close()
-    assert SqliteStorage(database).find_key("id-1").last_used_at == 9
+    assert other_process.find_key("id-1").last_used_at == 9
 
 
-def test_uses_are_stored_once_in_a_while(
-    storage: SqliteStorage, database: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_locked_database_is_unavailable_and_a_use_is_no_reason_to_fail(
+    database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    storage.insert_key(KEY)
-    storage.record_use("nobody's", 5)
-    monkeypatch.setattr(storage_module, "monotonic", lambda: float("inf"))
-    storage.record_use("id-1", 5)
-    assert SqliteStorage(database).find_key("id-1").last_used_at == 5
-
-
-def test_a_locked_database_is_unavailable_and_loses_no_use(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage_module, "PATIENCE_SECONDS", 0.05)
-    storage = SqliteStorage(database)
+    connection = open_database(database)
+    connection.execute("PRAGMA busy_timeout = 50")
+    storage = sqlite_storage(connection)
     storage.insert_key(KEY)
     other = sqlite3.connect(database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StorageError, match="unavailable"):
-        storage.insert_key(OTHER)
-    monkeypatch.setattr(storage_module, "STORE_USES_EVERY_SECONDS", 0.0)
-    storage._next_storing = 0.0
+    assert failure(storage, storage.insert_key, OTHER) == "unavailable"
     storage.record_use("id-1", 5)
-    assert storage.find_key("id-1").last_used_at == 5
+    assert "the use of a key is not stored: database is locked" in caplog.text
+    assert storage.find_key("id-1") == KEY
     other.execute("ROLLBACK")
     storage.insert_key(OTHER)
-    storage.close()
-    assert SqliteStorage(database).find_key("id-1").last_used_at == 5
 
 
-def test_a_newer_schema_is_refused_and_left_as_it_is(storage: SqliteStorage, database: Path) -> None:
-    storage.close()
-    with sqlite3.connect(database) as connection:
+def test_a_newer_schema_is_refused_and_left_as_it_is(database: Path) -> None:
+    with closing(open_database(database)) as connection:
         connection.execute("PRAGMA user_version = 1000")
     with pytest.raises(sqlite3.NotSupportedError, match="newer keycell"):
-        SqliteStorage(database)
+        open_database(database)
     assert sqlite3.connect(database).execute("PRAGMA user_version").fetchone() == (1000,)
 
 
 def test_a_file_that_is_no_database_is_refused(database: Path) -> None:
     database.write_text("no database, but long enough to be taken for one" * 100)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
-        SqliteStorage(database)
+        open_database(database)
 
 
 def test_a_new_file_may_be_opened_by_many_at_the_same_moment(database: Path) -> None:
@@ -215,12 +207,11 @@ def test_a_new_file_may_be_opened_by_many_at_the_same_moment(database: Path) -> 
             moment = time.monotonic() + 0.05
             pool.starmap(open_and_insert, [(file, n, moment) for n in range(processes)], chunksize=1)
             every = KeyFilter("ann", None, None, None, None, None, processes)
-            assert len(SqliteStorage(file).list_keys(every)) == processes
+            assert len(sqlite_storage(open_database(file)).list_keys(every)) == processes
 
 
 def open_and_insert(file: Path, n: int, moment: float) -> None:
     while time.monotonic() < moment:
         pass
-    storage = SqliteStorage(file)
-    storage.insert_key(replace(KEY, id=f"id-{n}", lookup=f"lookup-{n}"))
-    storage.close()
+    with closing(open_database(file)) as database:
+        sqlite_storage(database).insert_key(replace(KEY, id=f"id-{n}", lookup=f"lookup-{n}"))

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from wasmtime.component import Component
+
 from keycell_host.authority import Authority
-from keycell_host.host import Host
-from keycell_host.sandbox import Sandbox
+from keycell_host.database import open_database
+from keycell_host.storage import sqlite_storage
 from keycell_host.wit import Caller, Policy
 
 from .cases import Json
@@ -18,23 +20,24 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class World:
-    def __init__(self, sandbox: Sandbox, database: Path, set_up: Json) -> None:
+    def __init__(self, component: Component, path: Path, set_up: Json) -> None:
         self.now = milliseconds(set_up["now"])
-        self.storage = Recorder(database, set_up.get("storage_fails", []))
+        self.database = open_database(path)
+        self.recorder = Recorder(sqlite_storage(self.database), set_up.get("storage_fails", []))
         for project in set_up.get("projects", []):
-            insert_project(database, project["id"], project["slug"], project["members"])
+            insert_project(path, project["id"], project["slug"], project["members"])
         policy = set_up["policy"]
         random = stream(set_up["random_seed"])
-        host = Host(
-            self.storage,
+        self.authority = Authority(
+            component,
+            self.recorder.storage,
             Policy(policy["prefix"], policy["default_scopes"], policy["longest_life_ms"]),
             clock=lambda: self.now * 1_000_000,
             random=lambda length: bytes(islice(random, length)),
         )
-        self.authority = Authority(sandbox, host)
 
     def close(self) -> None:
-        self.storage.close()
+        self.database.close()
 
 
 def stream(seed: int) -> Iterator[int]:

@@ -4,6 +4,7 @@
 use keycell::{KeyFilter, KeyRecord, ProjectReference, Storage, StorageError};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
+use serde_json::{Deserializer, Serializer};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -62,8 +63,7 @@ impl Storage for RedbStorage {
     }
 
     async fn find_key(&self, id: &str) -> Result<Option<KeyRecord>> {
-        let keys = self.0.begin_read().map_err(fault)?.open_table(KEYS).map_err(fault)?;
-        find(&keys, id)
+        find(&self.0.begin_read().map_err(fault)?.open_table(KEYS).map_err(fault)?, id)
     }
 
     async fn find_key_by_lookup(&self, lookup: &str) -> Result<Option<KeyRecord>> {
@@ -125,12 +125,11 @@ fn insert(transaction: &WriteTransaction, key: &KeyRecord) -> Result<()> {
 
 fn update(transaction: &WriteTransaction, key: KeyRecord) -> Result<()> {
     let mut keys = transaction.open_table(KEYS).map_err(fault)?;
-    let stored = find(&keys, &key.id)?.filter(|stored| stored.revision == key.revision);
-    let stored = stored.ok_or(StorageError::Conflict)?;
-    let revision = stored.revision + 1;
+    let old = find(&keys, &key.id)?.filter(|old| old.revision == key.revision).ok_or(StorageError::Conflict)?;
+    let revision = old.revision + 1;
     let KeyRecord { name, updated_at, expires_at, revoked_at, revocation_reason, rotated_to, .. } = key;
     let changed =
-        KeyRecord { name, updated_at, expires_at, revoked_at, revocation_reason, rotated_to, revision, ..stored };
+        KeyRecord { name, updated_at, expires_at, revoked_at, revocation_reason, rotated_to, revision, ..old };
     put(&mut keys, &changed)
 }
 
@@ -140,15 +139,13 @@ fn find(keys: &impl ReadableTable<&'static str, &'static [u8]>, id: &str) -> Res
 
 fn put(keys: &mut Table<'_, &'static str, &'static [u8]>, key: &KeyRecord) -> Result<()> {
     let mut json = Vec::new();
-    Stored::serialize(key, &mut serde_json::Serializer::new(&mut json))
-        .map_err(|cause| StorageError::Internal(cause.into()))?;
+    Stored::serialize(key, &mut Serializer::new(&mut json)).map_err(|cause| StorageError::Internal(cause.into()))?;
     keys.insert(&*key.id, &*json).map_err(fault)?;
     Ok(())
 }
 
 fn decode(json: &[u8]) -> Result<KeyRecord> {
-    Stored::deserialize(&mut serde_json::Deserializer::from_slice(json))
-        .map_err(|cause| StorageError::Internal(cause.into()))
+    Stored::deserialize(&mut Deserializer::from_slice(json)).map_err(|cause| StorageError::Internal(cause.into()))
 }
 
 fn passes(key: &KeyRecord, filter: &KeyFilter) -> bool {
