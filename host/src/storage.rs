@@ -10,6 +10,19 @@ use serde::Serialize;
 
 pub use crate::bindings::keycell::api_keys::storage::{KeyFilter, KeyRecord, ProjectReference};
 
+impl KeyFilter {
+    /// Whether a list with this filter holds the key: for a storage that looks at each.
+    #[must_use]
+    pub fn passes(&self, key: &KeyRecord) -> bool {
+        key.user_id == self.user_id
+            && self.project_id.as_ref().is_none_or(|project_id| key.project_id.as_ref() == Some(project_id))
+            && self.revoked.is_none_or(|revoked| key.revoked_at.is_some() == revoked)
+            && self.expires_after.is_none_or(|time| key.expires_at.is_none_or(|expires_at| expires_at > time))
+            && self.expires_until.is_none_or(|time| key.expires_at.is_some_and(|expires_at| expires_at <= time))
+            && self.before.as_ref().is_none_or(|before| key.id < *before)
+    }
+}
+
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why storage did not do what it was asked.

@@ -80,7 +80,7 @@ impl Storage for RedbStorage {
             .map_err(fault)?
             .rev()
             .map(|entry| decode(entry.map_err(fault)?.1.value()))
-            .filter(|key| key.as_ref().map_or(true, |key| passes(key, &filter)))
+            .filter(|key| key.as_ref().map_or(true, |key| filter.passes(key)))
             .take(filter.limit as usize)
             .collect()
     }
@@ -146,15 +146,6 @@ fn put(keys: &mut Table<'_, &'static str, &'static [u8]>, key: &KeyRecord) -> Re
 
 fn decode(json: &[u8]) -> Result<KeyRecord> {
     Stored::deserialize(&mut Deserializer::from_slice(json)).map_err(|cause| StorageError::Internal(cause.into()))
-}
-
-fn passes(key: &KeyRecord, filter: &KeyFilter) -> bool {
-    key.user_id == filter.user_id
-        && (filter.project_id.is_none() || filter.project_id == key.project_id)
-        && filter.revoked.is_none_or(|revoked| revoked == key.revoked_at.is_some())
-        && filter.expires_after.is_none_or(|time| key.expires_at.is_none_or(|expiry| expiry > time))
-        && filter.expires_until.is_none_or(|time| key.expires_at.is_some_and(|expiry| expiry <= time))
-        && filter.before.as_ref().is_none_or(|before| key.id < *before)
 }
 
 /// What redb says, as the component is told of it.

@@ -62,15 +62,6 @@ impl Tables {
     }
 }
 
-fn passes(key: &KeyRecord, filter: &KeyFilter) -> bool {
-    key.user_id == filter.user_id
-        && filter.project_id.as_ref().is_none_or(|project_id| key.project_id.as_ref() == Some(project_id))
-        && filter.revoked.is_none_or(|revoked| key.revoked_at.is_some() == revoked)
-        && filter.expires_after.is_none_or(|time| key.expires_at.is_none_or(|expires_at| expires_at > time))
-        && filter.expires_until.is_none_or(|time| key.expires_at.is_some_and(|expires_at| expires_at <= time))
-        && filter.before.as_ref().is_none_or(|before| key.id < *before)
-}
-
 impl Storage for MemoryStorage {
     async fn insert_key(&self, key: KeyRecord) -> Result<(), StorageError> {
         self.tables().insert_key(key)
@@ -87,7 +78,7 @@ impl Storage for MemoryStorage {
 
     async fn list_keys(&self, filter: KeyFilter) -> Result<Vec<KeyRecord>, StorageError> {
         let tables = self.tables();
-        let keys = tables.keys.values().rev().filter(|key| passes(key, &filter));
+        let keys = tables.keys.values().rev().filter(|key| filter.passes(key));
         Ok(keys.take(filter.limit as usize).cloned().collect())
     }
 
