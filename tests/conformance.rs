@@ -38,7 +38,7 @@ async fn every_case_passes_on_sqlite() {
     assert_all_pass(outcomes);
 }
 
-/// Some two thousand databases are made: where the system has a place in memory for them, none is
+/// Thousands of databases are made: where the system has a place in memory for them, none is
 /// synced to a disk.
 fn memory_backed_dir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()

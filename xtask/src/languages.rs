@@ -23,12 +23,14 @@ struct Suite {
     needs_browser: bool,
 }
 
-/// In this order: the one of Python's example calls the program that Node's has built.
+/// Its program takes part in the tests of Python's example, where there is one database for all.
+const NODE_HOST: &str = "examples/node";
+
 const SUITES: &[Suite] = &[
     Suite { dir: "tests/clients/python", language: Language::Python, needs_browser: false },
     Suite { dir: "tests/clients/typescript", language: Language::Node, needs_browser: false },
     Suite { dir: "tests/clients/conformance", language: Language::Node, needs_browser: false },
-    Suite { dir: "examples/node", language: Language::Node, needs_browser: false },
+    Suite { dir: NODE_HOST, language: Language::Node, needs_browser: false },
     Suite { dir: "examples/browser", language: Language::Node, needs_browser: true },
     Suite { dir: "examples/python", language: Language::Python, needs_browser: false },
 ];
@@ -38,7 +40,6 @@ pub fn test(shell: &Shell, no_skip: bool) -> Result<()> {
     let root = shell.current_dir();
     shell.set_var("KEYCELL", env::current_exe()?.with_file_name("keycell"));
     shell.set_var("KEYCELL_COMPONENT", root.join("dist/keycell.wasm"));
-    shell.set_var("KEYCELL_NODE_HOST", root.join("examples/node/dist/main.js"));
     let mut skipped = Vec::new();
     for suite in SUITES {
         match missing(shell, suite) {
@@ -50,6 +51,9 @@ pub fn test(shell: &Shell, no_skip: bool) -> Result<()> {
                 match suite.language {
                     Language::Python => python(shell, &root, suite.dir)?,
                     Language::Node => node(shell)?,
+                }
+                if suite.dir == NODE_HOST {
+                    shell.set_var("KEYCELL_NODE_HOST", root.join(NODE_HOST).join("dist/main.js"));
                 }
             }
         }

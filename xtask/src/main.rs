@@ -75,7 +75,7 @@ fn test(shell: &Shell, no_skip: bool) -> Result<()> {
     cmd!(shell, "cargo test --workspace").run()?;
     // The library alone, as an embedder builds it.
     cmd!(shell, "cargo check --quiet --package keycell --no-default-features").run()?;
-    component(shell)?;
+    compose(shell)?;
     languages::test(shell, no_skip)
 }
 
