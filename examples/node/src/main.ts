@@ -61,7 +61,8 @@ async function presentedKey(): Promise<string> {
 
 async function run({ database, user, work }: Command): Promise<void> {
   try {
-    const authority = new Authority(sqliteStorage(openDatabase(database)), { prefix: 'keycell', defaultScopes: SCOPES });
+    const storage = sqliteStorage(openDatabase(database));
+    const authority = new Authority(storage, { prefix: 'keycell', defaultScopes: SCOPES });
     console.log(JSON.stringify(await work(authority, { userId: user, scopes: SCOPES })));
   } catch (error) {
     console.error(`error: ${error instanceof KeycellError ? sentence(error) : (error as Error).message}`);
