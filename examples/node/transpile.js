@@ -1,5 +1,5 @@
-// Makes JavaScript of the component, and types of its world.
-import { mkdir, writeFile } from 'node:fs/promises';
+// Makes JavaScript of the component, and types of its world. Puts the schema of the database beside them.
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { transpile } from '@bytecodealliance/jco-transpile';
 
@@ -9,3 +9,4 @@ for (const [path, content] of Object.entries(files)) {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, content);
 }
+await cp('../../host/src/storage/sqlite/migrations', 'generated/migrations', { recursive: true });

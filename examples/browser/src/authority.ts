@@ -4,20 +4,18 @@ import type { Caller, Policy } from '../generated/interfaces/keycell-api-keys-co
 import core from '../generated/keycell.core.wasm';
 import core2 from '../generated/keycell.core2.wasm';
 import core3 from '../generated/keycell.core3.wasm';
-import { instantiate, type ImportObject, type Root } from '../generated/keycell.js';
+import { instantiate, type ImportObject } from '../generated/keycell.js';
+import { checked, type ApiKeys, type Arguments } from './arguments.js';
 import { KeycellError, logCause } from './failure.js';
 import type { Storage } from './storage.js';
 
-type ApiKeys = Root['apiKeys'];
-type Functions = { [Name in keyof ApiKeys]: (...args: Parameters<ApiKeys[Name]>) => ReturnType<ApiKeys[Name]> };
+type Functions = { [Name in keyof ApiKeys]: (...args: Arguments<Name>) => ReturnType<ApiKeys[Name]> };
 /** jco's code looks imports up without the versions that stand in its types. */
 type Imports = { [K in keyof ImportObject as K extends `${infer Name}@${string}` ? Name : K]: ImportObject[K] };
 /** Gives storage to the work of one call, in one transaction. */
 type Transact = <T>(work: (storage: Storage) => T) => Promise<T>;
 
-const LONGEST_ARGUMENTS = 1024 * 1024;
 const MOST_RANDOM_BYTES = 4096n;
-const TOO_LONG = { field: 'arguments', code: 'too-long', message: 'are longer than allowed' };
 
 const files = new Map([['keycell.core.wasm', core], ['keycell.core2.wasm', core2], ['keycell.core3.wasm', core3]]);
 const modules = new Map([...files].map(([file, bytes]) => [file, new WebAssembly.Module(bytes)]));
@@ -32,12 +30,12 @@ export class Authority {
   ) {}
 
   /** Calls a function for this caller. Verifying a key is for nobody: `undefined`. */
-  async call<Name extends keyof ApiKeys>(caller: Caller | undefined, name: Name, ...args: Parameters<ApiKeys[Name]>) {
+  async call<Name extends keyof ApiKeys>(caller: Caller | undefined, name: Name, ...args: Arguments<Name>) {
+    const passed = checked(name, args);
     try {
-      if (JSON.stringify(args).length > LONGEST_ARGUMENTS) throw { tag: 'invalid-input', val: [TOO_LONG] };
       return await this.transact((storage) => {
         const functions: Functions = instantiate((file) => modules.get(file)!, this.imports(caller, storage)).apiKeys;
-        return functions[name](...args);
+        return functions[name](...passed);
       });
     } catch (thrown) {
       throw new KeycellError(failure(thrown));

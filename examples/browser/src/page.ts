@@ -1,5 +1,5 @@
-import createInput from '../../../tests/schemas/create_api_key.input.json';
-import getInput from '../../../tests/schemas/get_api_key.input.json';
+import createInput from '../generated/create_api_key.input.json';
+import getInput from '../generated/get_api_key.input.json';
 import { listOf } from './answer.js';
 import { Authority } from './authority.js';
 import { openDatabase, transact } from './database.js';

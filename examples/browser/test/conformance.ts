@@ -3,15 +3,15 @@ import { Authority } from '../src/authority.js';
 import { openDatabase, transact } from '../src/database.js';
 import { KeycellError } from '../src/failure.js';
 import { cases } from '../../node/test/conformance/case.js';
-import { failures, type Host } from '../../node/test/conformance/runner.js';
+import { runAll, type Host, type Report } from '../../node/test/conformance/runner.js';
 import { tool } from '../../node/test/conformance/tools.js';
 
 /** A tool's name, and its input and output schema as text. */
 export type Schemas = [name: string, input: string, output: string];
 
 export interface Suite {
-  /** Runs the cases of a file, given as text; tells how many there are, and what went wrong. */
-  run(file: string, text: string, schemas: Schemas[]): Promise<{ cases: number; failures: string[] }>;
+  /** Runs the cases of a file, given as text. */
+  run(file: string, text: string, schemas: Schemas[]): Promise<Report>;
 }
 
 const host: Host = {
@@ -35,10 +35,9 @@ const host: Host = {
 const opened = openDatabase('conformance');
 
 const suite: Suite = {
-  async run(file, text, schemas) {
+  run(file, text, schemas) {
     const tools = new Map(schemas.map(([name, input, output]) => [name, tool(name, input, output)]));
-    const all = cases(file, text);
-    return { cases: all.length, failures: await failures(all, tools, host) };
+    return runAll(cases(file, text), tools, host);
   },
 };
 Object.assign(globalThis, { suite });

@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import type { BrowserContext, Page } from 'playwright-core';
 import { browserForTests } from './browser.js';
 
 const browser = await browserForTests();
 
+/** What pages logged or asked for elsewhere: nothing. */
+const strange: string[] = [];
+afterEach(() => assert.deepEqual(strange.splice(0), []));
+
 /** Opens the page in a new tab; it must reach nothing but where it came from, and log nothing. */
-async function open(context: BrowserContext): Promise<Page> {
+async function open(context: BrowserContext, folder = `${browser.origin}/`): Promise<Page> {
   const page = await context.newPage();
-  page.on('console', (message) => assert.fail(message.text()));
-  page.on('pageerror', (error) => assert.fail(error));
-  page.on('request', (request) => assert.equal(new URL(request.url()).origin, browser.origin));
-  await page.goto(browser.origin);
+  page.on('console', (message) => strange.push(message.text()));
+  page.on('pageerror', (error) => strange.push(String(error)));
+  page.on('request', (request) => { if (!request.url().startsWith(folder)) strange.push(request.url()); });
+  await page.goto(`${folder}index.html`);
   return page;
 }
 
@@ -63,6 +67,21 @@ test('a key that was created is there after a reload, and the key itself is not'
   });
   assert.equal(stored.length, 1);
   assert.ok(!stored[0]!.includes(created.key!.slice(21, 64)));
+});
+
+test('the page works as a file, too', async () => {
+  const page = await open(await browser.newContext(), new URL('..', import.meta.url).href);
+  const { id } = await send(page, 'create', { name: 'laptop' });
+  await page.reload();
+  assert.equal((await send(page, 'get', { api_key_id: id! })).name, 'laptop');
+});
+
+test('an argument that is too long for the component is told at its field', async () => {
+  const page = await open(await browser.newContext());
+  await page.locator('#create input[name=name]').fill('\u200b'.padEnd(64 * 1024, 'k'));
+  await page.locator('#create form > button').click();
+  // The component would tell that it holds a forbidden character, too.
+  await page.locator('#create [role=alert]').getByText('is longer than allowed', { exact: true }).waitFor();
 });
 
 test('what is wrong stands at its field, and goes away', async () => {

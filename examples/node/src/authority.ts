@@ -2,17 +2,15 @@ import { readFileSync } from 'node:fs';
 import { clocks, random } from '@bytecodealliance/preview2-shim';
 import type { Error as Failure } from '../generated/interfaces/keycell-api-keys-api-keys.js';
 import type { Caller, Policy } from '../generated/interfaces/keycell-api-keys-context.js';
-import { instantiate, type ImportObject, type Root } from '../generated/keycell.js';
+import { instantiate, type ImportObject } from '../generated/keycell.js';
+import { checked, type ApiKeys, type Arguments } from './arguments.js';
 import { KeycellError, logCause } from './failure.js';
 
-type ApiKeys = Root['apiKeys'];
-type Functions = { [Name in keyof ApiKeys]: (...args: Parameters<ApiKeys[Name]>) => ReturnType<ApiKeys[Name]> };
+type Functions = { [Name in keyof ApiKeys]: (...args: Arguments<Name>) => ReturnType<ApiKeys[Name]> };
 /** jco's code looks imports up without the versions that stand in its types. */
 type Imports = { [K in keyof ImportObject as K extends `${infer Name}@${string}` ? Name : K]: ImportObject[K] };
 
-const LONGEST_ARGUMENTS = 1024 * 1024;
 const MOST_RANDOM_BYTES = 4096n;
-const TOO_LONG = { field: 'arguments', code: 'too-long', message: 'are longer than allowed' };
 
 /** Calls the component, each time in a fresh instance: no call can reach what another one knew. */
 export class Authority {
@@ -24,11 +22,11 @@ export class Authority {
   ) {}
 
   /** Calls a function for this caller, whom you have made sure of. Verifying a key is for nobody: `undefined`. */
-  call<Name extends keyof ApiKeys>(caller: Caller | undefined, name: Name, ...args: Parameters<ApiKeys[Name]>) {
+  call<Name extends keyof ApiKeys>(caller: Caller | undefined, name: Name, ...args: Arguments<Name>) {
+    const passed = checked(name, args);
     try {
-      if (JSON.stringify(args).length > LONGEST_ARGUMENTS) throw { tag: 'invalid-input', val: [TOO_LONG] };
       const functions: Functions = instantiate(coreModule, this.imports(caller)).apiKeys;
-      return functions[name](...args);
+      return functions[name](...passed);
     } catch (thrown) {
       // jco throws the WIT's error as it is, and an Error where the component traps.
       throw new KeycellError(thrown instanceof Error ? { tag: 'internal', val: logCause(thrown) } : thrown as Failure);

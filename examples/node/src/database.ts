@@ -2,7 +2,10 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 
 /** The schema is keycell's own, so that its other hosts can open the same file. */
-const MIGRATIONS = new URL('../../../host/src/storage/sqlite/migrations/', import.meta.url);
+const MIGRATIONS = new URL('../generated/migrations/', import.meta.url);
+const SCRIPTS = readdirSync(MIGRATIONS).sort().map((file, index) =>
+  `${readFileSync(new URL(file, MIGRATIONS), 'utf8')} PRAGMA user_version = ${index + 1};`);
+if (SCRIPTS.length === 0) throw new Error(`there is no schema in ${MIGRATIONS.pathname}`);
 
 const PATIENCE_MS = 4000;
 
@@ -27,11 +30,9 @@ export function openDatabase(path: string): Database.Database {
 
 /** Brings a database to the newest schema. */
 export function migrate(database: Database.Database): void {
-  const scripts = readdirSync(MIGRATIONS).sort().map((file, index) =>
-    `${readFileSync(new URL(file, MIGRATIONS), 'utf8')} PRAGMA user_version = ${index + 1};`);
   const version = () => Number(database.pragma('user_version', { simple: true }));
   // The version is asked again: another process that opened it at the same moment may have been first.
-  const bringUp = database.transaction(() => scripts.slice(version()).forEach((script) => database.exec(script)));
-  if (version() < scripts.length) bringUp.immediate();
-  if (version() > scripts.length) throw new Error('a newer keycell wrote this database: use that one');
+  const bringUp = database.transaction(() => SCRIPTS.slice(version()).forEach((script) => database.exec(script)));
+  if (version() < SCRIPTS.length) bringUp.immediate();
+  if (version() > SCRIPTS.length) throw new Error('a newer keycell wrote this database: use that one');
 }

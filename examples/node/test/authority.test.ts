@@ -54,9 +54,48 @@ test('a refused call tells what is wrong, and logs nothing', (context) => {
   const log = context.mock.method(console, 'error', () => {});
   const authority = new Authority(storageInMemory([]), policy);
   assert.deepEqual(failure(() => authority.call(ann, 'getApiKey', id)), { tag: 'not-found', val: 'api-key' });
-  const tooLong = failure(() => authority.call(ann, 'createApiKey', 'k'.repeat(2 ** 20), undefined, undefined));
-  assert.ok(tooLong.tag === 'invalid-input' && tooLong.val[0]!.code === 'too-long');
   assert.equal(log.mock.callCount(), 0);
+});
+
+test('what jco would cut short or change is refused', () => {
+  const authority = new Authority(storageInMemory([]), policy);
+  const long = 'k'.repeat(64 * 1024 + 1);
+  const faults: [() => unknown, string, string][] = [
+    ...[2 ** 32, -1, 1.5, NaN].map((seconds): [() => unknown, string, string] =>
+      [() => authority.call(ann, 'rotateApiKey', id, seconds), 'grace_seconds', 'out-of-range']),
+    [() => authority.call(ann, 'listApiKeys', undefined, undefined, 2 ** 32 + 1, undefined), 'limit', 'out-of-range'],
+    [() => authority.call(ann, 'createApiKey', 'a\ud800', undefined, undefined), 'name', 'forbidden-character'],
+    [() => authority.call(undefined, 'verifyApiKey', '', ['\udc00']), 'scopes', 'forbidden-character'],
+    [() => authority.call(ann, 'createApiKey', long, undefined, undefined), 'name', 'too-long'],
+    [() => authority.call(ann, 'updateApiKey', id, undefined, long), 'expires_at', 'too-long'],
+    [() => authority.call(undefined, 'verifyApiKey', '', Array(10_000).fill('')), 'scopes', 'too-long'],
+  ];
+  for (const [work, field, code] of faults) {
+    const told = failure(work);
+    assert.ok(told.tag === 'invalid-input');
+    assert.deepEqual(told.val.map((fault) => [fault.field, fault.code]), [[field, code]]);
+  }
+  const both = failure(() => authority.call(ann, 'revokeApiKey', long, long));
+  assert.ok(both.tag === 'invalid-input' && both.val.length === 2);
+});
+
+test('what just fits goes to the component', () => {
+  const authority = new Authority(storageInMemory([]), policy);
+  const { id } = authority.call(ann, 'createApiKey', 'k', undefined, undefined);
+  assert.notEqual(authority.call(ann, 'rotateApiKey', id, 2 ** 32 - 1).id, id);
+  const name = '\u0007'.padEnd(64 * 1024, 'k');
+  const told = failure(() => authority.call(ann, 'createApiKey', name, undefined, undefined));
+  assert.ok(told.tag === 'invalid-input');
+  // The component tells all that is wrong, this host one thing.
+  assert.deepEqual(told.val.map(({ code }) => code).sort(), ['forbidden-character', 'too-long']);
+});
+
+test('a text that no key can be is malformed', () => {
+  const authority = new Authority(storageInMemory([]), policy);
+  for (const text of ['k'.repeat(2 ** 20), 'keycell_\ud800']) {
+    const refused = { tag: 'refused', val: { tag: 'malformed' } };
+    assert.deepEqual(authority.call(undefined, 'verifyApiKey', text, []), refused);
+  }
 });
 
 test('a cause goes to the log alone, under the correlation id that the caller is told', (context) => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
@@ -33,7 +34,46 @@ test('a key is created, read, listed and verified', () => {
 test('a refused call says why, and exits with 1', () => {
   const { status, answer, stderr } = command(newPath(), ['create', ' ']);
   assert.deepEqual([status, answer, stderr], [1, '', 'error: name must not be empty\n']);
-  assert.match(command(newPath(), []).stderr, /^error: usage: /);
+});
+
+test('wrong usage shows the usage alone, exits with 2 and makes no database', () => {
+  const path = newPath();
+  const secret = 'keycell_0123456789AB';
+  for (const args of [[], [secret], ['create'], ['create', 'laptop', secret], ['verify', secret], [`--${secret}`]]) {
+    const { status, answer, stderr } = command(path, args, secret);
+    assert.deepEqual([status, answer], [2, '']);
+    assert.match(stderr, /^usage: main\.js .*\n$/);
+    assert.ok(!stderr.includes(secret));
+  }
+  assert.ok(!existsSync(path));
+});
+
+test('a key that is written late is waited for', async () => {
+  const path = newPath();
+  const { key } = command(path, ['create', 'laptop']).answer;
+  const process_ = spawn(process.execPath, [MAIN, '--database', path, '--user', 'ann', 'verify']);
+  const answer = text(process_.stdout);
+  for (const part of [key.slice(0, 20), key.slice(20), '\n']) {
+    await setTimeout(500);
+    process_.stdin.write(part);
+  }
+  process_.stdin.end();
+  assert.equal(JSON.parse(await answer).valid, true);
+});
+
+test('one end of line is no part of a key, and anything else is', async () => {
+  const path = newPath();
+  const { key } = command(path, ['create', 'laptop']).answer;
+  for (const end of ['', '\n', '\r\n']) assert.equal(command(path, ['verify'], key + end).answer.valid, true);
+  for (const end of [' ', '\n\n', ' \n', '\r', '\n'.repeat(8192)]) {
+    assert.equal(command(path, ['verify'], key + end).answer.reason, 'malformed');
+  }
+});
+
+test('input that does not end is not read for ever', async () => {
+  const process_ = spawn(process.execPath, [MAIN, '--database', newPath(), '--user', 'ann', 'verify']);
+  process_.stdin.write('k'.repeat(5000));
+  assert.equal(JSON.parse(await text(process_.stdout)).reason, 'malformed');
 });
 
 test('processes that write to a new file at the same moment lose no key', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, statSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -85,6 +85,16 @@ test('processes that open a new file at the same moment wait for each other', as
     return text(process_.stderr);
   });
   assert.deepEqual(await Promise.all(processes), ['', '', '', '']);
+});
+
+test('without a schema nothing is opened', async () => {
+  const copy = mkdtempSync(join(tmpdir(), 'keycell-'));
+  mkdirSync(join(copy, 'dist'));
+  copyFileSync(new URL('../dist/database.js', import.meta.url), join(copy, 'dist/database.mjs'));
+  symlinkSync(new URL('../node_modules', import.meta.url), join(copy, 'node_modules'));
+  await assert.rejects(import(join(copy, 'dist/database.mjs')), /ENOENT/);
+  mkdirSync(join(copy, 'generated/migrations'), { recursive: true });
+  await assert.rejects(import(`${join(copy, 'dist/database.mjs')}?again`), /there is no schema/);
 });
 
 test('an id and a lookup are taken once', () => {

@@ -24,13 +24,24 @@ export type Call = (caller: Caller | undefined, name: string, args: unknown[]) =
 
 type Answer = { isSuccess: boolean; answer: Variables };
 
-/** Runs cases, one after another. Tells what went otherwise than it must. */
-export async function failures(cases: Case[], tools: Map<string, Tool>, host: Host): Promise<string[]> {
-  const failures: string[] = [];
+/** How many cases passed, and what went otherwise than it must in the others. */
+export interface Report {
+  passed: number;
+  failures: string[];
+}
+
+/** Runs cases, one after another. */
+export async function runAll(cases: Case[], tools: Map<string, Tool>, host: Host): Promise<Report> {
+  const report: Report = { passed: 0, failures: [] };
   for (const one of cases) {
-    await run(one, tools, host).catch((fault: unknown) => failures.push(`${one.name}: ${fault}`));
+    try {
+      await run(one, tools, host);
+      report.passed += 1;
+    } catch (fault) {
+      report.failures.push(`${one.name}: ${fault}`);
+    }
   }
-  return failures;
+  return report;
 }
 
 /** Runs a case. What goes otherwise than it must is thrown, without the value that came: it may be a secret. */
