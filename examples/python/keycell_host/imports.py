@@ -27,10 +27,10 @@ def imports(
             try:
                 return function(*arguments)
             except StorageError as error:
-                return Variant(error.kind)
+                fault = error
             except Exception as cause:
                 fault = storage.fault(cause)
-                return Variant(fault.kind, fault.correlation_id)
+            return Variant(fault.kind, fault.correlation_id)
 
         return answer
 
