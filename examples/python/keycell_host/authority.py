@@ -8,8 +8,10 @@ from time import time_ns
 from wasmtime import Config, Engine, Store, WasmtimeError
 from wasmtime.component import Component, Linker
 
+from .arguments import handed_over
 from .failure import log_cause
-from .wit import EXPORTS, Call, Caller, KeycellError, Policy, Storage, T, imports
+from .imports import imports
+from .wit import EXPORTS, Call, Caller, KeycellError, Policy, Storage, T
 
 MOST_MEMORY = 1 << 20
 MOST_FUEL = 200_000_000  # Over ten times what the costliest case of the suite takes.
@@ -33,14 +35,15 @@ class Authority:
 
     def call(self, caller: Caller | None, call: Call[T]) -> T:
         """Makes a call for this caller, whom you have made sure of. Verifying a key is for nobody: `None`."""
+        arguments = handed_over(call.arguments)
         try:
-            result = self._run(caller, call)
+            result = self._run(caller, call.export, list(arguments.values()))
         except Exception as cause:
             raise KeycellError("internal", log_cause(cause)) from None
         return call.answer(result)
 
-    def _run(self, caller: Caller | None, call: Call[T]) -> object:
-        reached = imports(self.storage, caller, self.policy, self.clock, self._random_bytes, log_cause)
+    def _run(self, caller: Caller | None, export: str, arguments: list[object]) -> object:
+        reached = imports(self.storage, caller, self.policy, self.clock, self._random_bytes)
         with Linker(ENGINE) as linker, Store(ENGINE) as store:
             with linker.root() as root:
                 for interface, functions in reached.items():
@@ -50,11 +53,11 @@ class Authority:
             store.set_limits(memory_size=MOST_MEMORY)
             store.set_fuel(MOST_FUEL)
             exports = linker.instantiate(store, self.component)
-            index = exports.get_export_index(store, call.export, exports.get_export_index(store, EXPORTS))
+            index = exports.get_export_index(store, export, exports.get_export_index(store, EXPORTS))
             run = index and exports.get_func(store, index)
             if not run:
-                raise WasmtimeError(f"the component has no {call.export}")
-            return run(store, *call.arguments.values())
+                raise WasmtimeError(f"the component has no {export}")
+            return run(store, *arguments)
 
     def _random_bytes(self, length: int) -> bytes:
         if length > MOST_RANDOM_BYTES:

@@ -9,16 +9,24 @@ MIGRATIONS = Path(__file__).parents[3] / "host/src/storage/sqlite/migrations"
 PATIENCE_SECONDS = 4.0
 
 
-def open_database(path: Path) -> sqlite3.Connection:
+def open_database(path: Path, migrations: Path = MIGRATIONS) -> sqlite3.Connection:
     """Opens a database, and makes it where there is none. Only the thread that opened it may use it."""
+    scripts = _read_scripts(migrations)
     with suppress(FileExistsError):  # For its user alone; SQLite gives its other files the same permissions.
         path.touch(0o600, exist_ok=False)
     # An absolute path: SQLite has names of its own for databases that are nowhere.
     database = sqlite3.connect(path.absolute(), PATIENCE_SECONDS, isolation_level=None)
     _write_ahead(database)
     database.executescript("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
-    _migrate(database)
+    _migrate(database, scripts)
     return database
+
+
+def _read_scripts(migrations: Path) -> list[str]:
+    scripts = [file.read_text(encoding="utf-8") for file in sorted(migrations.glob("*.sql"))]
+    if not scripts:
+        raise FileNotFoundError(f"there are no migrations in {migrations}")
+    return scripts
 
 
 def _write_ahead(database: sqlite3.Connection) -> None:
@@ -34,15 +42,14 @@ def _write_ahead(database: sqlite3.Connection) -> None:
         sleep(0.01)
 
 
-def _migrate(database: sqlite3.Connection) -> None:
-    scripts = sorted(MIGRATIONS.glob("*.sql"))
+def _migrate(database: sqlite3.Connection, scripts: list[str]) -> None:
     if _version(database) < len(scripts):
         with database:
             database.execute("BEGIN IMMEDIATE")
             # Asked again: another process that opened it at the same moment may have been first.
             for number in range(_version(database), len(scripts)):
                 # `executescript` would end the transaction.
-                for statement in scripts[number].read_text().split(";\n"):
+                for statement in scripts[number].split(";\n"):
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {number + 1}")
     if _version(database) > len(scripts):

@@ -1,6 +1,5 @@
 """The types of `wit/` and how wasmtime takes them: what a generator of bindings would write."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
@@ -9,12 +8,7 @@ from wasmtime.component import Record, Variant
 
 T = TypeVar("T")
 
-Functions = dict[str, Callable[..., Any]]
-Imports = dict[str, Functions]
-
 EXPORTS = "keycell:api-keys/api-keys@0.1.0"
-LONGEST_ARGUMENT = 64 << 10
-MOST_U32 = (1 << 32) - 1
 
 
 def lift(record_type: type[T], record: Record) -> T:
@@ -214,50 +208,6 @@ class Storage:
     fault: Callable[[Exception], StorageError]
 
 
-def imports(
-    storage: Storage,
-    caller: Caller | None,
-    policy: Policy,
-    clock: Callable[[], int],
-    random: Callable[[int], bytes],
-    report: Callable[[str], str],
-) -> Imports:
-    """All that one call reaches, by interface and function."""
-
-    def told(function: Callable[..., Any]) -> Callable[..., Any]:
-        def answer(_: object, *arguments: Any) -> Any:
-            try:
-                return function(*arguments)
-            except StorageError as error:
-                return Variant(error.kind)
-            except Exception as cause:
-                fault = storage.fault(cause)
-                return Variant(fault.kind, fault.correlation_id)
-
-        return answer
-
-    return {
-        "keycell:api-keys/storage@0.1.0": {
-            "insert-key": told(lambda key: storage.insert_key(lift(KeyRecord, key))),
-            "find-key": told(lambda id: lower(storage.find_key(id))),
-            "find-key-by-lookup": told(lambda lookup: lower(storage.find_key_by_lookup(lookup))),
-            "list-keys": told(lambda by: [lower(key) for key in storage.list_keys(lift(KeyFilter, by))]),
-            "update-key": told(lambda key: storage.update_key(lift(KeyRecord, key))),
-            "rotate-key": told(lambda *keys: storage.rotate_key(*[lift(KeyRecord, key) for key in keys])),
-            "record-use": lambda _, id, at: storage.record_use(id, at),
-            "find-project": told(lambda name, user: storage.find_project(name.tag, name.payload, user)),
-        },
-        "keycell:api-keys/context@0.1.0": {
-            # Without a caller there is nothing to lower, and the call traps.
-            "get-caller": lambda _: lower(caller),
-            "get-policy": lambda _: lower(policy),
-            "report-internal": lambda _, cause: report(f"the component says: {cause}"),
-        },
-        "wasi:clocks/wall-clock@0.2.12": {"now": lambda _: lower(Datetime(*divmod(clock(), 10**9)))},
-        "wasi:random/random@0.2.12": {"get-random-bytes": lambda _, length: random(length)},
-    }
-
-
 @dataclass(frozen=True)
 class Call(Generic[T]):
     """A call of an export. Its arguments have the names of the tool's input schema."""
@@ -265,11 +215,6 @@ class Call(Generic[T]):
     export: str
     arguments: dict[str, Any] = field(repr=False)
     lift: Callable[[Any], T] = field(repr=False)
-
-    def __post_init__(self) -> None:
-        faults = [Fault(name, *fault) for name, value in self.arguments.items() if (fault := misfit(value))]
-        if faults:
-            raise KeycellError("invalid-input", faults)
 
     def answer(self, result: Any) -> T:
         """What the call gives; an error is raised."""
@@ -282,17 +227,6 @@ class Call(Generic[T]):
             case Variant("err", Variant(kind, payload)) | Variant(kind, payload):
                 raise KeycellError(kind, payload)
         return self.lift(result)
-
-
-def misfit(value: str | list[str] | int | None) -> tuple[str, str] | None:
-    """Why an argument can't be handed over, if it can't. Of a number, wasmtime would take the low bits."""
-    if isinstance(value, int) and not 0 <= value <= MOST_U32:
-        return "out-of-range", "is out of range"
-    try:
-        size = len(json.dumps(value, ensure_ascii=False).encode())
-    except UnicodeEncodeError:
-        return "forbidden-character", "holds a character that people can not see"
-    return ("too-long", "is longer than allowed") if size > LONGEST_ARGUMENT else None
 
 
 def create_api_key(
@@ -312,7 +246,6 @@ def verify_api_key(key: str, scopes: list[str] | None = None) -> Call[VerifiedAp
             return Refusal(found.tag, found.payload or [])
         return lift(VerifiedApiKey, found)
 
-    key = "" if misfit(key) else key  # What can't be handed over is no key.
     return Call("verify-api-key", {"key": key, "scopes": scopes or []}, verification)
 
 

@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import fields
 from typing import Any
 
+from keycell_host.failure import log_cause
 from keycell_host.wit import KeyRecord, Storage, StorageError
 
 
@@ -33,5 +34,5 @@ class Recorder:
             return
         failure["times"] -= 1
         if failure["with"] == "internal":
-            raise RuntimeError("the case says so")
+            raise StorageError("internal", log_cause("the case says so"))
         raise StorageError(failure["with"])

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from wasmtime.component import Component
 
+from keycell_host.arguments import LONGEST
 from keycell_host.authority import Authority
 from keycell_host.database import open_database
 from keycell_host.storage import sqlite_storage
 from keycell_host.wit import (
-    LONGEST_ARGUMENT,
     Caller,
     Fault,
     KeycellError,
@@ -53,33 +53,33 @@ def test_a_created_key_is_not_shown_by_accident(world: World) -> None:
 
 
 def test_what_can_not_be_handed_over_is_no_key(world: World) -> None:
-    for key in ["x" * (LONGEST_ARGUMENT + 1), "\ud83d"]:
+    for key in ["x" * (LONGEST + 1), "\ud83d"]:
         assert world.authority.call(None, verify_api_key(key)) == Refusal("malformed", [])
 
 
-def test_what_is_too_long_is_not_passed_on() -> None:
-    long = "x" * (LONGEST_ARGUMENT + 1)
+def test_what_is_too_long_is_not_passed_on(world: World) -> None:
+    long = "x" * (LONGEST + 1)
     with pytest.raises(KeycellError) as failed:
-        create_api_key(long, expires_at=long)
+        world.authority.call(ANN, create_api_key(long, expires_at=long))
     assert failed.value.kind == "invalid-input"
     assert failed.value.payload == [
         Fault("name", "too-long", "is longer than allowed"),
         Fault("expires_at", "too-long", "is longer than allowed"),
     ]
     with pytest.raises(KeycellError, match="scopes is longer than allowed"):
-        verify_api_key("keycell", [""] * LONGEST_ARGUMENT)
+        world.authority.call(None, verify_api_key("keycell", [""] * LONGEST))
 
 
-def test_half_a_surrogate_pair_is_no_text() -> None:
+def test_half_a_surrogate_pair_is_no_text(world: World) -> None:
     with pytest.raises(KeycellError) as failed:
-        create_api_key("\ud83d")
+        world.authority.call(ANN, create_api_key("\ud83d"))
     assert [fault.code for fault in failed.value.payload] == ["forbidden-character"]
 
 
 @pytest.mark.parametrize("limit", [-1, (1 << 32) + 5])
-def test_a_number_is_not_cut_to_its_low_bits(limit: int) -> None:
+def test_a_number_is_not_cut_to_its_low_bits(world: World, limit: int) -> None:
     with pytest.raises(KeycellError, match="limit is out of range"):
-        list_api_keys(limit=limit)
+        world.authority.call(ANN, list_api_keys(limit=limit))
 
 
 def test_the_cause_of_an_internal_error_is_in_the_log_alone(
@@ -112,8 +112,9 @@ def test_threads_share_the_component_and_have_a_storage_each(component: Componen
         list(threads.map(live, users))
 
 
-def test_storage_is_for_the_thread_that_opened_it(world: World) -> None:
-    with ThreadPoolExecutor(1) as thread, pytest.raises(KeycellError, match="internal"):
+def test_storage_is_for_the_thread_that_opened_it(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    with ThreadPoolExecutor(1) as thread, pytest.raises(KeycellError, match="internal") as failed:
         thread.submit(world.authority.call, ANN, create_api_key("laptop")).result()
+    assert f"{failed.value.payload}: SQLite objects created in a thread" in caplog.text
     with pytest.raises(KeycellError, match="not-found"):
         world.authority.call(ANN, get_api_key("019cebab-8995-7101-854f-d1d01ab22574"))

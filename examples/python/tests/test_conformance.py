@@ -2,7 +2,7 @@
 
 import json
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,25 +14,68 @@ from wasmtime.component import Component
 from keycell_host import wit
 from keycell_host.wit import Caller, KeycellError, KeyRecord, Refusal, VerifiedApiKey
 
-from .cases import Case, Json, cases, substitute
+from .cases import FILES, Case, Json, cases, substitute
 from .expect import difference
 from .world import World, caller, milliseconds
 
 SCHEMAS = Path(__file__).parents[3] / "tests/schemas"
 SECRET_LENGTH = 43
+CASES = list(cases())
 
 
-@pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_case(case: Case, component: Component, database: Path) -> None:
+    assert first_fault(case, component, database) is None
+
+
+def test_every_row_of_every_file_is_a_case() -> None:
+    files = [json.loads(file.read_text(encoding="utf-8")) for file in FILES.iterdir()]
+    rows = sum(len(case.get("each", ["itself"])) for file in files for case in file["cases"])
+    assert len(CASES) == len({case.name for case in CASES}) == rows
+    assert rows >= 3666
+
+
+@pytest.mark.parametrize(
+    ("part", "falsified", "fault"),
+    [
+        ("returns", {"name": "another"}, "answer.name is not 'another'"),
+        ("storage_calls", ["find-key"], "called ['insert-key'] of storage"),
+        ("stored", {"name": "another"}, "stored.name is not 'another'"),
+    ],
+)
+def test_a_falsified_case_fails(component: Component, database: Path, part: str, falsified: Any, fault: str) -> None:
+    case = next(case for case in CASES if case.steps[0].keys() >= {"returns", "storage_calls", "stored"})
+    step = {**case.steps[0], part: falsified}
+    assert first_fault(replace(case, steps=[step]), component, database) == f"step 1: {fault}"
+
+
+def test_a_case_that_expects_an_error_fails_where_none_comes(component: Component, database: Path) -> None:
+    case = next(case for case in CASES if "returns" in case.steps[0])
+    step = {name: part for name, part in case.steps[0].items() if name != "returns"} | {"fails": {"kind": "forbidden"}}
+    assert first_fault(replace(case, steps=[step]), component, database) == "step 1: it returns"
+
+
+def test_a_secret_is_found_wherever_it_is_told_again() -> None:
+    secret = "s" * SECRET_LENGTH
+    created: Json = {"key": f"keycell_lookup_{secret}123456"}
+    secrets: list[str] = []
+    assert told_secret(created, [{"name": "laptop"}], secrets) is None
+    assert told_secret({"name": f"my {secret}"}, [], secrets) == "the answer tells an earlier key's secret"
+    for written in [secret, secret.encode().hex()]:
+        assert told_secret({}, [{"hash": written}], secrets) == "storage was handed a secret"
+
+
+def first_fault(case: Case, component: Component, database: Path) -> str | None:
+    """What goes otherwise than the case says, if anything does."""
     with closing(World(component, database, case.set_up)) as world:
         saved: Json = {}
         secrets: list[str] = []
         for number, step in enumerate(case.steps, 1):
-            if "call" in step:
-                fault = run(world, step, saved, secrets)
-                assert fault is None, f"step {number}: {fault}"
-            else:
+            if "call" not in step:
                 world.now = milliseconds(step["now"])
+            elif fault := run(world, step, saved, secrets):
+                return f"step {number}: {fault}"
+    return None
 
 
 def run(world: World, step: Json, saved: Json, secrets: list[str]) -> str | None:

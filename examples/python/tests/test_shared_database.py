@@ -9,6 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ def told(process: subprocess.CompletedProcess[str]) -> Json:
     return answer
 
 
+def assert_revoked(database: Path, key: Json) -> None:
+    for reader in HOSTS.values():
+        verified = reader.verified(database, key["key"])
+        assert (verified["valid"], verified["reason"]) == (False, "revoked")
+
+
 @pytest.fixture
 def shared(tmp_path: Path) -> Path:
     """A database that one of them has made."""
@@ -86,33 +93,56 @@ def test_what_one_made_is_read_and_verified_by_each(tmp_path: Path, maker: Comma
 
 
 def test_what_one_revoked_is_refused_by_each(shared: Path, component: Component) -> None:
-    by_rust, by_python = RUST.made(shared, "one"), PYTHON.made(shared, "two")
-    told(RUST.run(shared, "revoke", by_python["id"], "--json"))
+    created = [host.made(shared, "to revoke") for host in HOSTS.values()]
+    by_python, *by_rust = created
+    for key in by_rust:
+        told(RUST.run(shared, "revoke", key["id"], "--json"))
     with closing(open_database(shared)) as database:
-        Authority(component, sqlite_storage(database), Policy()).call(Caller("ann", SCOPES), revoke_api_key(by_rust["id"]))
-    for key in [by_rust["key"], by_python["key"]]:
-        for reader in HOSTS.values():
-            verified = reader.verified(shared, key)
-            assert (verified["valid"], verified["reason"]) == (False, "revoked")
+        authority = Authority(component, sqlite_storage(database), Policy())
+        authority.call(Caller("ann", SCOPES), revoke_api_key(by_python["id"]))
+    for key in created:
+        assert_revoked(shared, key)
 
 
 def test_nothing_is_lost_where_all_write_at_the_same_time(shared: Path, component: Component) -> None:
     writers = [(host, f"{language} {n}") for language, host in HOSTS.items() for n in range(2)]
 
-    def write(writer: tuple[Command, str]) -> list[Json]:
+    def live(writer: tuple[Command, str]) -> list[Json]:
+        """Makes keys, has each verified by another host, and the last one revoked by keycell's own."""
         host, name = writer
-        return [host.made(shared, f"{name} {n}") for n in range(6)]
+        created = [host.made(shared, f"{name} {n}") for n in range(6)]
+        for key, reader in zip(created, cycle(HOSTS.values())):
+            verified = reader.verified(shared, key["key"])
+            assert (verified["valid"], verified["id"]) == (True, key["id"])
+        told(RUST.run(shared, "revoke", created[-1]["id"], "--json"))
+        assert_revoked(shared, created[-1])
+        return created
 
     with ThreadPoolExecutor(len(writers)) as threads:
-        created = [key for keys in threads.map(write, writers) for key in keys]
-    every = told(RUST.run(shared, "list", "--all", "--json"))["api_keys"]
-    assert sorted(key["name"] for key in every) == sorted([key["name"] for key in created] + ["first"])
+        created = list(threads.map(live, writers))
+    active = [key for keys in created for key in keys[:-1]]
+    revoked = [keys[-1] for keys in created]
+    every = told(RUST.run(shared, "list", "--status", "all", "--all", "--json"))["api_keys"]
+    statuses = [("first", "active"), *((key["name"], "active") for key in active)]
+    statuses += [(key["name"], "revoked") for key in revoked]
+    assert sorted((key["name"], key["status"]) for key in every) == sorted(statuses)
     with closing(open_database(shared)) as database:
         authority = Authority(component, sqlite_storage(database), Policy())
-        for key in created:
+        for key in active:
             verified = authority.call(None, verify_api_key(key["key"]))
             assert isinstance(verified, VerifiedApiKey)
             assert verified.id == key["id"] == RUST.verified(shared, key["key"])["id"]
+
+
+def test_a_new_file_may_be_opened_by_each_at_the_same_moment(tmp_path: Path) -> None:
+    makers = [*HOSTS.values()] * 2
+    with ThreadPoolExecutor(len(makers)) as threads:
+        for round in range(5):
+            database = tmp_path / f"{round}.db"
+            created = list(threads.map(lambda maker: maker.made(database, "laptop"), makers))
+            listed = told(RUST.run(database, "list", "--json"))["api_keys"]
+            assert {key["id"] for key in listed} == {key["id"] for key in created}
+            assert len(listed) == len(makers)
 
 
 def test_a_short_lock_is_waited_for(shared: Path) -> None:

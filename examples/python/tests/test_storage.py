@@ -1,6 +1,7 @@
 """What the storage must guarantee, as `tests/storage.rs` and `tests/sqlite.rs` ask it of keycell's own."""
 
 import multiprocessing
+import shutil
 import sqlite3
 import stat
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from keycell_host.database import open_database
+from keycell_host.database import MIGRATIONS, open_database
 from keycell_host.storage import sqlite_storage
 from keycell_host.wit import KeyFilter, KeyRecord, Storage, StorageError
 
@@ -191,6 +192,20 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(database: Path) -> None:
     with pytest.raises(sqlite3.NotSupportedError, match="newer keycell"):
         open_database(database)
     assert sqlite3.connect(database).execute("PRAGMA user_version").fetchone() == (1000,)
+
+
+def test_without_the_schema_nothing_is_opened_and_none_is_made(database: Path, tmp_path: Path) -> None:
+    for folder in [tmp_path, tmp_path / "missing"]:
+        with pytest.raises(FileNotFoundError, match="no migrations in .*" + folder.name):
+            open_database(database, migrations=folder)
+        assert not database.exists()
+
+
+def test_the_schema_may_be_kept_elsewhere(database: Path, tmp_path: Path) -> None:
+    shutil.copytree(MIGRATIONS, tmp_path / "copy")
+    with closing(open_database(database, migrations=tmp_path / "copy")) as connection:
+        sqlite_storage(connection).insert_key(KEY)
+    assert sqlite_storage(open_database(database)).find_key("id-1") == KEY
 
 
 def test_a_file_that_is_no_database_is_refused(database: Path) -> None:
