@@ -49,7 +49,10 @@ impl Slowdown {
         if wait > LONGEST_WAIT {
             return Err(Later(wait));
         }
-        tokio::time::sleep(wait).await;
+        // To sleep for no time at all takes a tick of the timer, which is a millisecond.
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         Ok(())
     }
 
