@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::Cli,
-    server::{Answer, Server, agent, call, post},
+    server::{Answer, Server, agent, call, listening, post},
 };
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
@@ -498,14 +498,7 @@ fn a_log_that_nobody_takes_holds_up_nothing() {
         command.args(["serve", "--listen", "127.0.0.1:0"]).env("RUST_LOG", "trace").stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            log.read_line(&mut line).unwrap();
-            let line: Value = serde_json::from_str(&line).unwrap();
-            if line["fields"]["message"] == "listening" {
-                break line["fields"]["address"].as_str().unwrap().to_owned();
-            }
-        };
+        let address = listening(&mut log, &mut String::new());
         let kept = if is_closed { None } else { Some(log) };
         for _ in 0..1000 {
             assert_eq!(post(&agent(), &format!("http://{address}/mcp"), &[], PING).status, 401);

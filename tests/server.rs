@@ -61,15 +61,7 @@ impl Server {
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap());
         let log = Arc::new(Mutex::new(String::new()));
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended: {}", log.lock().unwrap());
-            log.lock().unwrap().push_str(&line);
-            let line: Value = serde_json::from_str(&line).unwrap();
-            if line["fields"]["message"] == "listening" {
-                break line["fields"]["address"].as_str().unwrap().parse().unwrap();
-            }
-        };
+        let address = listening(&mut lines, &mut log.lock().unwrap());
         let heard = Arc::clone(&log);
         let reader = thread::spawn(move || {
             let mut line = String::new();
@@ -152,6 +144,19 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Reads a server's log until it says where it listens, and adds what was read to `log`.
+pub fn listening(lines: &mut impl BufRead, log: &mut String) -> SocketAddr {
+    loop {
+        let mut line = String::new();
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended: {log}");
+        log.push_str(&line);
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["fields"]["message"] == "listening" {
+            return line["fields"]["address"].as_str().unwrap().parse().unwrap();
+        }
     }
 }
 

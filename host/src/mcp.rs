@@ -140,8 +140,8 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         // The name is not told again: it may be a key in the wrong place.
         let unknown = || ErrorData::invalid_params(ToolError::UnknownTool.to_string(), None);
-        let served = self.tools.iter().any(|tool| tool.name == request.name);
-        let tool = TOOLS.iter().find(|tool| served && tool.name == request.name).ok_or_else(unknown)?;
+        let mut served = TOOLS.iter().take(self.tools.len());
+        let tool = served.find(|tool| tool.name == request.name).ok_or_else(unknown)?;
         let call = self.call(&context)?;
         if !call.caller.holds(tool.scope) {
             // The transport tells it in its own way, if it has one.
