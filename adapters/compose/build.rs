@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::Path};
 
-#[path = "../../host/build/guest.rs"]
+#[path = "../../host/keycell/build/guest.rs"]
 mod guest;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (manifest_dir, out_dir) = (Path::new(&manifest_dir), Path::new(&out_dir));
     let root = manifest_dir.ancestors().nth(2).ok_or("the adapters have a workspace around them")?;
 
-    for input in ["wit", "adapters/keyvalue", "host/build", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
+    for input in ["wit", "adapters/keyvalue", "host/keycell/build", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     println!("cargo::rerun-if-changed=build.rs");

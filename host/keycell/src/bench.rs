@@ -1,24 +1,23 @@
-//! What the benchmarks see of the inside, to tell what the fresh instance costs.
+//! Calls on a reused instance, with which the benchmarks measure the cost of a fresh one.
 
-use crate::{Caller, CreateApiKey, Error, Keycell, Storage, bindings::exports::keycell::api_keys::api_keys as guest};
+use crate::{Caller, CreateApiKey, Error, Keycell, Storage, sandbox::Export, bindings::exports::keycell::api_keys::api_keys as guest};
 
-/// How many calls one instance serves before its memory is used up, with room to spare: it takes
-/// none back, because it is made for one.
+/// The number of calls that one instance serves before its memory is used up. It never frees memory.
 pub const CALLS_OF_ONE_INSTANCE: u64 = 100;
 
 /// Reads keys through one instance.
 ///
 /// # Errors
 ///
-/// The sandbox fails, or the component does.
+/// The sandbox or the component fails.
 pub async fn get_on_one_instance<S: Storage>(
     keycell: &Keycell<S>,
     caller: &Caller,
     ids: impl IntoIterator<Item = &str>,
 ) -> Result<(), Error> {
     let sandbox = keycell.sandbox();
-    let calls = sandbox.on_fresh_instance(Some(caller), async |mut store, instance| {
-        let get = sandbox.export::<(&str,), guest::ApiKey>(&mut store, instance, "get-api-key")?;
+    let calls = sandbox.on_fresh_instance(caller, async |mut store, instance| {
+        let get = sandbox.export::<(&str,), guest::ApiKey>(&mut store, instance, Export::GetApiKey)?;
         for id in ids {
             if let (Err(error),) = get.call_async(&mut store, (id,)).await? {
                 return Ok(Err(error));
@@ -29,11 +28,11 @@ pub async fn get_on_one_instance<S: Storage>(
     Ok(calls.await.map_err(|trap| Error::internal(&trap))??)
 }
 
-/// Creates so many keys through one instance.
+/// Creates keys through one instance.
 ///
 /// # Errors
 ///
-/// The sandbox fails, or the component does.
+/// The sandbox or the component fails.
 pub async fn create_on_one_instance<S: Storage>(
     keycell: &Keycell<S>,
     caller: &Caller,
@@ -41,9 +40,9 @@ pub async fn create_on_one_instance<S: Storage>(
     times: u64,
 ) -> Result<(), Error> {
     let sandbox = keycell.sandbox();
-    let calls = sandbox.on_fresh_instance(Some(caller), async |mut store, instance| {
+    let calls = sandbox.on_fresh_instance(caller, async |mut store, instance| {
         type Params<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
-        let create = sandbox.export::<Params<'_>, guest::CreatedApiKey>(&mut store, instance, "create-api-key")?;
+        let create = sandbox.export::<Params<'_>, guest::CreatedApiKey>(&mut store, instance, Export::CreateApiKey)?;
         for _ in 0..times {
             if let (Err(error),) = create.call_async(&mut store, (request.name.as_str(), None, None)).await? {
                 return Ok(Err(error));

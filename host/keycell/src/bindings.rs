@@ -1,9 +1,9 @@
-//! The world `keycell`, seen from the host.
+//! The generated bindings of the world `keycell`.
 
-#![allow(missing_docs, reason = "generated from ../wit, which is documented")]
+#![allow(missing_docs, reason = "generated from wit/, which is documented")]
 
 wasmtime::component::bindgen!({
-    path: "../wit",
+    path: "wit",
     world: "keycell",
     imports: {
         "keycell:api-keys/storage": async | trappable,

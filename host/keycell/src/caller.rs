@@ -1,92 +1,85 @@
-//! For whom a call is made.
+//! The authenticated caller of a call.
 
-use keycell_component::{key, time::Time};
+use crate::{bindings::keycell::api_keys::context, secret_key::SecretKey};
 
-use crate::{bindings::keycell::api_keys::context, verification::VerifiedApiKey};
+/// The authenticated caller of a call.
+///
+/// The component takes it from the host, never from an argument. It authenticates a
+/// [`bearer`](Caller::bearer) itself; a [`user`](Caller::user) must have been authenticated by the
+/// embedding program.
+#[derive(Clone, Debug)]
+pub struct Caller(Kind);
 
-const LONGEST_USER_ID: usize = 255;
-
-/// Why a caller can't be made.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallerError {
-    /// A user id is part of every answer and every log line.
-    #[error("a user id has 1 to {LONGEST_USER_ID} bytes, no control characters, and no API key in it")]
-    UserId,
-}
-
-/// For whom a call is made. The component takes it from the host, never from an argument, so
-/// whoever makes one must have made sure of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    user_id: String,
-    project_id: Option<String>,
-    expires_at: Option<Time>,
-    scopes: Vec<String>,
+#[derive(Clone, Debug)]
+enum Kind {
+    Host,
+    User { id: String, is_operator: bool, scopes: Vec<String> },
+    Bearer(SecretKey),
 }
 
 impl Caller {
-    /// A user, who holds no scopes yet.
+    /// The embedding program itself. It may verify presented keys and do nothing else.
+    #[must_use]
+    pub fn host() -> Self {
+        Self(Kind::Host)
+    }
+
+    /// A user that the embedding program has authenticated, and who may grant no scopes yet.
     ///
-    /// # Errors
-    ///
-    /// The id is empty, longer than 255 bytes, or holds control characters or an API key.
-    pub fn user(user_id: impl Into<String>) -> Result<Self, CallerError> {
-        let user_id = user_id.into();
-        let is_wrong_length = user_id.is_empty() || user_id.len() > LONGEST_USER_ID;
-        if is_wrong_length || user_id.chars().any(char::is_control) || key::holds_form_of_key(&user_id) {
-            return Err(CallerError::UserId);
+    /// Calls fail with [`Error::Internal`](crate::Error::Internal) unless the id has 1 to 255 bytes
+    /// and holds neither control characters nor the form of a key.
+    #[must_use]
+    pub fn user(id: impl Into<String>) -> Self {
+        Self(Kind::User { id: id.into(), is_operator: false, scopes: Vec::new() })
+    }
+
+    /// The holder of this key. The component authenticates it in each call.
+    #[must_use]
+    pub fn bearer(key: impl Into<SecretKey>) -> Self {
+        Self(Kind::Bearer(key.into()))
+    }
+
+    /// Sets the scopes that a user may grant. A bearer's scopes are those of its key.
+    #[must_use]
+    pub fn with_scopes<T: Into<String>>(mut self, granted: impl IntoIterator<Item = T>) -> Self {
+        if let Kind::User { scopes, .. } = &mut self.0 {
+            *scopes = granted.into_iter().map(Into::into).collect();
         }
-        Ok(Self { user_id, project_id: None, expires_at: None, scopes: Vec::new() })
+        self
     }
 
-    /// The same, holding these scopes.
+    /// Makes a user an operator, who may see and change every key.
     #[must_use]
-    pub fn with_scopes<T: Into<String>>(self, scopes: impl IntoIterator<Item = T>) -> Self {
-        Self { scopes: scopes.into_iter().map(Into::into).collect(), ..self }
+    pub fn as_operator(mut self) -> Self {
+        if let Kind::User { is_operator, .. } = &mut self.0 {
+            *is_operator = true;
+        }
+        self
     }
 
-    /// The same, as a key of this project.
+    /// The id of a user; `None` for the host and for a bearer.
     #[must_use]
-    pub fn with_project(self, project_id: impl Into<String>) -> Self {
-        Self { project_id: Some(project_id.into()), ..self }
+    pub fn user_id(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::User { id, .. } => Some(id),
+            Kind::Host | Kind::Bearer(_) => None,
+        }
     }
 
-    /// The same, as a key that expires.
-    #[must_use]
-    pub fn with_expiry(self, expires_at: Time) -> Self {
-        Self { expires_at: Some(expires_at), ..self }
-    }
-
-    /// Whether the caller holds this scope.
-    #[must_use]
-    pub fn holds(&self, scope: &str) -> bool {
-        self.scopes.iter().any(|held| held == scope)
-    }
-
-    /// The user's id.
-    #[must_use]
-    pub fn user_id(&self) -> &str {
-        &self.user_id
-    }
-}
-
-/// Who presents a key that was verified: its user, in its project, with its scopes and its expiry.
-impl TryFrom<VerifiedApiKey> for Caller {
-    type Error = CallerError;
-
-    fn try_from(key: VerifiedApiKey) -> Result<Self, CallerError> {
-        let caller = Self::user(key.user_id)?.with_scopes(key.scopes);
-        Ok(Self { project_id: key.project_id, expires_at: key.expires_at, ..caller })
+    /// The key of a bearer, if it is longer than any key can be.
+    pub(crate) fn has_bearer_longer_than(&self, max_len: usize) -> bool {
+        matches!(&self.0, Kind::Bearer(key) if key.expose().len() > max_len)
     }
 }
 
 impl From<&Caller> for context::Caller {
     fn from(caller: &Caller) -> Self {
-        Self {
-            user_id: caller.user_id.clone(),
-            project_id: caller.project_id.clone(),
-            expires_at: caller.expires_at.map(Time::millis),
-            scopes: caller.scopes.clone(),
+        match &caller.0 {
+            Kind::Host => Self::Host,
+            Kind::User { id, is_operator, scopes } => {
+                Self::User(context::User { id: id.clone(), operator: *is_operator, scopes: scopes.clone() })
+            }
+            Kind::Bearer(key) => Self::Bearer(key.expose().to_owned()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The component: the built-in one, or any other that satisfies the world.
+//! The component: the built-in one, or another one of the same world.
 
 use std::path::{Path, PathBuf};
 
@@ -10,22 +10,23 @@ use crate::{hex::hex, pool::Pool};
 static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/keycell.wasm"));
 static BUILT_IN_COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/keycell.cwasm"));
 
-/// Why a component can't be loaded.
+/// The reason why a component cannot be loaded.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ComponentError {
-    /// There is no file to read.
+    /// The file cannot be read.
     #[error("{path}: {source}", path = path.display())]
     Read {
-        /// Where it was looked for.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// It is no component, or not of the world `keycell:api-keys/keycell@0.1.0`.
-    #[error("not a component of the world keycell:api-keys/keycell@0.1.0: {0}")]
+    /// The file is no component, or not of the world `keycell:api-keys/keycell@0.2.0`.
+    #[error("not a component of the world keycell:api-keys/keycell@0.2.0: {0}")]
     World(String),
-    /// The sandbox can't be set up on this machine.
-    #[error("the sandbox can't be set up: {0}")]
+    /// The sandbox cannot be set up on this machine.
+    #[error("the sandbox cannot be set up: {0}")]
     Engine(String),
 }
 
@@ -39,7 +40,7 @@ impl ComponentError {
     }
 }
 
-/// A component that is ready to be instantiated.
+/// A compiled component.
 #[derive(Clone)]
 pub struct Component {
     pub(crate) pool: &'static Pool,
@@ -48,29 +49,29 @@ pub struct Component {
 }
 
 impl Component {
-    /// The component that is part of this library. It was compiled when the library was.
+    /// The component that is part of this library, compiled ahead of time.
     ///
     /// # Errors
     ///
-    /// [`ComponentError::Engine`] where the system gives no memory for the pool of instances.
+    /// [`ComponentError::Engine`] if the system refuses the memory of the pool.
     pub fn built_in() -> Result<Self, ComponentError> {
         let pool = Pool::get()?;
         let compiled = match deserialize_built_in(&pool.engine) {
-            Some(compiled) => compiled,
-            // Built for another processor than this one.
-            None => {
+            Ok(compiled) => compiled,
+            Err(reason) => {
+                tracing::warn!("the component is compiled at run time, because its machine code cannot be loaded: {reason:#}");
                 component::Component::new(&pool.engine, BUILT_IN).map_err(|error| ComponentError::engine(&error))?
             }
         };
         Ok(Self { pool, compiled, bytes: BUILT_IN.into() })
     }
 
-    /// Somebody's component, from its WebAssembly.
+    /// Compiles a component from its WebAssembly.
     ///
     /// # Errors
     ///
-    /// [`ComponentError::World`] if it is no component. Whether it is one of the world `keycell`
-    /// is known when a [`Keycell`](crate::Keycell) is built with it.
+    /// [`ComponentError::World`] if the bytes are no component. The world is checked when a
+    /// [`Keycell`](crate::Keycell) is built.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, ComponentError> {
         let pool = Pool::get()?;
         let compiled =
@@ -78,7 +79,7 @@ impl Component {
         Ok(Self { pool, compiled, bytes: bytes.into() })
     }
 
-    /// Somebody's component, from a `.wasm` file.
+    /// Compiles a component from a `.wasm` file.
     ///
     /// # Errors
     ///
@@ -88,25 +89,25 @@ impl Component {
         Self::from_bytes(bytes)
     }
 
-    /// Its WebAssembly.
+    /// The WebAssembly of the component.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The SHA-256 of its WebAssembly, in hexadecimal.
+    /// The SHA-256 of the WebAssembly, in hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {
         hex(&Sha256::digest(self.bytes()))
     }
 
-    /// The interfaces that it imports: all that it can reach.
+    /// The interfaces that the component imports: all that it can reach.
     #[must_use]
     pub fn imports(&self) -> Vec<String> {
         self.compiled.component_type().imports(&self.pool.engine).map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// The interfaces that it exports.
+    /// The interfaces that the component exports.
     #[must_use]
     pub fn exports(&self) -> Vec<String> {
         self.compiled.component_type().exports(&self.pool.engine).map(|(name, _)| name.to_owned()).collect()
@@ -114,9 +115,8 @@ impl Component {
 }
 
 #[allow(unsafe_code)]
-fn deserialize_built_in(engine: &Engine) -> Option<component::Component> {
-    // SAFETY: the bytes are what this crate's build script had wasmtime compile, are part of this
-    // binary, and can't be changed by anybody who can't change the binary. wasmtime itself
-    // refuses code of another version, with other settings or for another processor.
-    unsafe { component::Component::deserialize(engine, BUILT_IN_COMPILED) }.ok()
+fn deserialize_built_in(engine: &Engine) -> wasmtime::Result<component::Component> {
+    // SAFETY: the bytes are the output of wasmtime's compiler in this crate's build script, and part
+    // of this binary. wasmtime refuses code of another version, other settings or another processor.
+    unsafe { component::Component::deserialize(engine, BUILT_IN_COMPILED) }
 }

@@ -1,4 +1,4 @@
-//! Why a call failed: the contract's one variant.
+//! The reason why a call failed.
 
 use std::fmt;
 
@@ -7,26 +7,36 @@ use serde::Serialize;
 
 use crate::bindings::exports::keycell::api_keys::api_keys as guest;
 
-/// One thing that is wrong with an argument.
+/// A fault of one argument.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Fault {
     /// The argument, by its name in the tool's input schema.
     pub field: String,
-    /// What is wrong, for programs.
+    /// The fault, for programs: a fixed code such as `too-long`.
     pub code: String,
-    /// What is wrong, for people.
+    /// The fault, for people. It never repeats the value.
     pub message: String,
+}
+
+impl Fault {
+    /// A fault of an argument. No part of it may repeat the argument's value.
+    #[must_use]
+    pub fn new(field: impl Into<String>, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code: code.into(), message: message.into() }
+    }
 }
 
 impl From<(&str, fault::Fault)> for Fault {
     fn from((field, fault): (&str, fault::Fault)) -> Self {
-        Self { field: field.to_owned(), code: fault.code().to_owned(), message: fault.message().to_owned() }
+        Self::new(field, fault.code(), fault.message())
     }
 }
 
-/// The kind of thing that was not found.
+/// The kind of record that was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Subject {
     /// An API key.
     ApiKey,
@@ -43,35 +53,48 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Why a call failed. In JSON it is an object whose `kind` is the variant's name.
+/// The reason why a call failed. In JSON it is an object whose `kind` is the variant's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Error {
-    /// The arguments are wrong: all that is wrong with them.
+    /// The arguments are invalid.
     #[error("{}", sentence(faults))]
     InvalidInput {
-        /// What is wrong, argument by argument.
+        /// Every fault.
         faults: Vec<Fault>,
     },
-    /// There is no such thing, or none that the caller may see.
+    /// The bearer's key is not valid. The reason is not given.
+    #[error("the presented API key is not valid")]
+    Unauthenticated,
+    /// The bearer's key lacks a scope.
+    #[error("the presented API key lacks the scope {scope}")]
+    InsufficientScope {
+        /// The scope that the call needs.
+        scope: String,
+    },
+    /// The record does not exist, or the caller may not see it.
     #[error("no such {subject}")]
     NotFound {
-        /// What was looked for.
+        /// The kind of record.
         subject: Subject,
     },
     /// The caller may not do this.
-    #[error("not allowed")]
+    #[error("the caller may not do this")]
     Forbidden,
-    /// Somebody else was first.
-    #[error("somebody else changed this at the same moment: look again, then try again")]
+    /// The record was changed by another call, or an idempotency key was used for another call.
+    #[error("the key was changed by another call, or the idempotency key was used before: read the key, then retry")]
     Conflict,
+    /// The key is revoked, expired or already rotated, so it cannot be rotated.
+    #[error("the key is revoked, expired or already rotated: create a new key instead")]
+    NotActive,
     /// Storage is down or busy. The same call may succeed later.
-    #[error("storage is not available right now: try again later")]
+    #[error("storage is not available: retry later")]
     Unavailable,
-    /// Not the caller's fault. The log has the cause.
-    #[error("internal error: the log has its cause under {correlation_id}")]
+    /// The caller is not at fault. The log has the cause.
+    #[error("internal error: see the log entry {correlation_id}")]
     Internal {
-        /// Under what the log has it.
+        /// The id of the log entry.
         correlation_id: String,
     },
 }
@@ -82,13 +105,13 @@ fn sentence(faults: &[Fault]) -> String {
 }
 
 impl Error {
-    /// Logs the cause of an internal error under a new correlation id.
+    /// Logs the cause and returns an internal error with its correlation id.
     pub(crate) fn internal(cause: &(impl fmt::Display + ?Sized)) -> Self {
         Self::Internal { correlation_id: log_cause(cause) }
     }
 }
 
-/// Logs what went wrong inside; gives the correlation id of that entry.
+/// Logs the cause of an internal error and returns the correlation id of the log entry.
 pub(crate) fn log_cause(cause: &(impl fmt::Display + ?Sized)) -> String {
     let correlation_id = uuid::Uuid::new_v4().to_string();
     tracing::error!(correlation_id, "{cause:#}");
@@ -104,10 +127,13 @@ impl From<guest::Error> for Error {
                     .map(|guest::Fault { field, code, message }| Fault { field, code, message })
                     .collect(),
             },
+            guest::Error::Unauthenticated => Self::Unauthenticated,
+            guest::Error::InsufficientScope(scope) => Self::InsufficientScope { scope },
             guest::Error::NotFound(guest::Subject::ApiKey) => Self::NotFound { subject: Subject::ApiKey },
             guest::Error::NotFound(guest::Subject::Project) => Self::NotFound { subject: Subject::Project },
             guest::Error::Forbidden => Self::Forbidden,
             guest::Error::Conflict => Self::Conflict,
+            guest::Error::NotActive => Self::NotActive,
             guest::Error::Unavailable => Self::Unavailable,
             guest::Error::Internal(correlation_id) => Self::Internal { correlation_id },
         }

@@ -1,8 +1,8 @@
-//! Bytes as people read them.
+//! Hexadecimal text.
 
 use std::fmt::Write as _;
 
-/// Two lowercase hexadecimal digits a byte.
+/// Formats bytes as lowercase hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");

@@ -1,4 +1,4 @@
-//! What the component can reach: storage, caller and policy, clock and random numbers.
+//! The imports of the component: storage, caller and policy, rate limits, clock and random numbers.
 
 use std::{
     sync::Arc,
@@ -9,110 +9,133 @@ use wasmtime::{Result, bail};
 
 use crate::{
     bindings::{
-        keycell::api_keys::{context, storage as wit},
+        keycell::api_keys::{context, limits, storage as wit},
         wasi::{clocks::wall_clock, random::random},
     },
     caller::Caller,
     error::log_cause,
+    limits::Limits,
     policy::Policy,
     storage::{Storage, StorageError},
 };
 
-/// Where the component's time comes from.
+/// The source of the component's time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// Where the component's random bytes come from: fills its argument, or fails whole.
+/// The source of the component's random bytes. It fills its argument, or fails as a whole.
 pub type Random = Arc<dyn Fn(&mut [u8]) -> std::io::Result<()> + Send + Sync>;
 
-/// The most random bytes that one host call gives.
-const MOST_RANDOM_BYTES: u64 = 4096;
+/// The maximum number of random bytes of one host call.
+const MAX_RANDOM_BYTES: u64 = 4096;
 
-/// What stays the same from call to call.
+/// The state that all calls share.
 pub(crate) struct Shared<S> {
     pub storage: S,
     pub policy: Policy,
+    pub limits: Limits,
     pub clock: Clock,
     pub random: Random,
 }
 
-/// What one call's instance reaches through its imports.
+/// The imports of one call's instance.
 pub(crate) struct Imports<S> {
     pub shared: Arc<Shared<S>>,
-    pub caller: Option<Caller>,
-    /// Whether storage is reached, or is never available.
-    pub reaches_storage: bool,
+    pub caller: Caller,
 }
 
-impl<S> Imports<S> {
-    fn storage(&self) -> std::result::Result<&S, wit::Error> {
-        if self.reaches_storage { Ok(&self.shared.storage) } else { Err(wit::Error::Unavailable) }
-    }
-}
+type Answer<T> = Result<std::result::Result<T, wit::Error>>;
 
-/// A storage error as the component is told of it; the cause goes to the log.
-fn told(error: StorageError) -> wit::Error {
+/// Maps a storage error to the component's; the cause goes to the log.
+fn storage_error(error: StorageError) -> wit::Error {
     match error {
         StorageError::Conflict => wit::Error::Conflict,
         StorageError::Unavailable(cause) => {
-            tracing::warn!("storage is unavailable: {cause:#}");
+            tracing::warn!("storage is not available: {cause:#}");
             wit::Error::Unavailable
         }
         StorageError::Internal(cause) => wit::Error::Internal(log_cause(&*cause)),
     }
 }
 
-/// What was looked for, as the component is told of it.
-fn found<T>(answer: Result<Option<T>, StorageError>) -> Result<T, wit::Error> {
-    answer.map_err(told)?.ok_or(wit::Error::NotFound)
+fn done(result: std::result::Result<(), StorageError>) -> Answer<()> {
+    Ok(result.map_err(storage_error))
+}
+
+fn found<T, U: From<T>>(result: std::result::Result<Option<T>, StorageError>) -> Answer<U> {
+    Ok(result.map_err(storage_error).and_then(|found| found.map(U::from).ok_or(wit::Error::NotFound)))
+}
+
+fn listed<T, U: From<T>>(result: std::result::Result<Vec<T>, StorageError>) -> Answer<Vec<U>> {
+    Ok(result.map_err(storage_error).map(|records| records.into_iter().map(U::from).collect()))
 }
 
 impl<S: Storage> wit::Host for Imports<S> {
-    async fn insert_key(&mut self, key: wit::KeyRecord) -> Result<Result<(), wit::Error>> {
-        Ok(async { self.storage()?.insert_key(key).await.map_err(told) }.await)
+    async fn insert_key(
+        &mut self,
+        key: wit::KeyRecord,
+        event: wit::EventRecord,
+        request: Option<wit::IdempotentRequest>,
+    ) -> Answer<()> {
+        done(self.shared.storage.insert_key(key.into(), event.into(), request.map(Into::into)).await)
     }
 
-    async fn find_key(&mut self, id: String) -> Result<Result<wit::KeyRecord, wit::Error>> {
-        Ok(async { found(self.storage()?.find_key(&id).await) }.await)
+    async fn find_key(&mut self, id: String, viewer: String) -> Answer<wit::KeyRole> {
+        found(self.shared.storage.find_key(&id, &viewer).await)
     }
 
-    async fn find_key_by_lookup(&mut self, lookup: String) -> Result<Result<wit::KeyRecord, wit::Error>> {
-        Ok(async { found(self.storage()?.find_key_by_lookup(&lookup).await) }.await)
+    async fn find_key_by_lookup(&mut self, lookup: String) -> Answer<wit::KeyRecord> {
+        found(self.shared.storage.find_key_by_lookup(&lookup).await)
     }
 
-    async fn list_keys(&mut self, filter: wit::KeyFilter) -> Result<Result<Vec<wit::KeyRecord>, wit::Error>> {
-        Ok(async { self.storage()?.list_keys(filter).await.map_err(told) }.await)
+    async fn find_request(
+        &mut self,
+        user_id: String,
+        idempotency_key: String,
+        now: i64,
+    ) -> Answer<wit::IdempotentRequest> {
+        found(self.shared.storage.find_request(&user_id, &idempotency_key, now).await)
     }
 
-    async fn update_key(&mut self, key: wit::KeyRecord) -> Result<Result<(), wit::Error>> {
-        Ok(async { self.storage()?.update_key(key).await.map_err(told) }.await)
+    async fn list_keys(&mut self, filter: wit::KeyFilter) -> Answer<Vec<wit::KeyRecord>> {
+        listed(self.shared.storage.list_keys(filter.into()).await)
     }
 
-    async fn rotate_key(&mut self, key: wit::KeyRecord, replacement: wit::KeyRecord) -> Result<Result<(), wit::Error>> {
-        Ok(async { self.storage()?.rotate_key(key, replacement).await.map_err(told) }.await)
+    async fn list_events(&mut self, filter: wit::EventFilter) -> Answer<Vec<wit::EventRecord>> {
+        listed(self.shared.storage.list_events(filter.into()).await)
+    }
+
+    async fn update_key(&mut self, key: wit::KeyRecord, event: wit::EventRecord) -> Answer<()> {
+        done(self.shared.storage.update_key(key.into(), event.into()).await)
+    }
+
+    async fn rotate_key(
+        &mut self,
+        key: wit::KeyRecord,
+        event: wit::EventRecord,
+        replacement: wit::KeyRecord,
+        replacement_event: wit::EventRecord,
+    ) -> Answer<()> {
+        let storage = &self.shared.storage;
+        done(storage.rotate_key(key.into(), event.into(), replacement.into(), replacement_event.into()).await)
+    }
+
+    async fn replace_secret(&mut self, key: wit::KeyRecord, event: wit::EventRecord) -> Answer<()> {
+        done(self.shared.storage.replace_secret(key.into(), event.into()).await)
     }
 
     async fn record_use(&mut self, id: String, at: i64) -> Result<()> {
-        if let Ok(storage) = self.storage() {
-            storage.record_use(&id, at);
-        }
+        self.shared.storage.record_use(&id, at);
         Ok(())
     }
 
-    async fn find_project(
-        &mut self,
-        reference: wit::ProjectReference,
-        user_id: String,
-    ) -> Result<Result<String, wit::Error>> {
-        Ok(async { found(self.storage()?.find_project(&reference, &user_id).await) }.await)
+    async fn find_project(&mut self, reference: wit::ProjectReference, user_id: String) -> Answer<wit::ProjectRole> {
+        found(self.shared.storage.find_project(&reference.into(), &user_id).await)
     }
 }
 
 impl<S: Storage> context::Host for Imports<S> {
     fn get_caller(&mut self) -> Result<context::Caller> {
-        match &self.caller {
-            Some(caller) => Ok(caller.into()),
-            None => bail!("the component asked for the caller of a call that has none"),
-        }
+        Ok((&self.caller).into())
     }
 
     fn get_policy(&mut self) -> Result<context::Policy> {
@@ -121,11 +144,25 @@ impl<S: Storage> context::Host for Imports<S> {
 
     fn report_internal(&mut self, cause: context::InternalCause) -> Result<String> {
         Ok(log_cause(match cause {
-            context::InternalCause::Policy => "the policy breaks its own rules",
-            context::InternalCause::Caller => "the caller expires at a time outside the years 1970 to 9999",
-            context::InternalCause::Clock => "the clock shows a time outside the years 1970 to 9999",
-            context::InternalCause::StorageRecord => "a stored record breaks the rules of records",
+            context::InternalCause::Policy => "the policy is invalid: check its prefix, scopes and lives",
+            context::InternalCause::Caller => {
+                "the caller's user id is invalid: it must have 1 to 255 bytes, no control characters and no API key in it"
+            }
+            context::InternalCause::Clock => "the clock is outside the years 1970 to 9999: set the system's time",
+            context::InternalCause::StorageRecord => "a stored record is invalid: check the storage for damage",
         }))
+    }
+}
+
+impl<S: Storage> limits::Host for Imports<S> {
+    fn load(&mut self, key_id: String) -> Result<i64> {
+        Ok(self.shared.limits.load(&key_id))
+    }
+
+    fn compare_and_store(&mut self, key_id: String, expected: i64, new: i64) -> Result<bool> {
+        let now = (self.shared.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        Ok(self.shared.limits.compare_and_store(&key_id, expected, new, now))
     }
 }
 
@@ -142,8 +179,8 @@ impl<S: Storage> wall_clock::Host for Imports<S> {
 
 impl<S: Storage> random::Host for Imports<S> {
     fn get_random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
-        if len > MOST_RANDOM_BYTES {
-            bail!("the component asked for {len} random bytes at once");
+        if len > MAX_RANDOM_BYTES {
+            bail!("the component asked for {len} random bytes at once, more than {MAX_RANDOM_BYTES}");
         }
         let mut bytes = vec![0; usize::try_from(len)?];
         (self.shared.random)(&mut bytes)?;

@@ -1,77 +1,83 @@
-//! The library's front door.
+//! The API-key authority: one component on one storage.
 
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use keycell_component::fault;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use crate::{
-    answer::Answer,
-    api_key::{ApiKey, CreateApiKey, CreatedApiKey},
+    api_key::{
+        ApiKey, ApiKeyDetails, ApiKeyPage, CreateApiKey, CreatedApiKey, IssueApiKey, IssuedApiKey, ListApiKeys,
+        UpdateApiKey,
+    },
+    arguments::{self, Lengths},
     bindings::exports::keycell::api_keys::api_keys as guest,
     caller::Caller,
+    caller_details::CallerDetails,
     component::{Component, ComponentError},
-    error::{Error, Fault},
+    error::Error,
+    event::{EventPage, ListEvents},
     imports::{Clock, Random, Shared},
-    lifecycle::{ApiKeyPage, ListApiKeys, ListedApiKey, UpdateApiKey},
+    limits::Limits,
     policy::Policy,
-    sandbox::Sandbox,
+    response::Response,
+    sandbox::{Export, Sandbox},
     storage::Storage,
-    verification::Verification,
+    verification::{Refusal, Verification},
 };
 
-/// The longest text that is passed to the component, in bytes.
-const LONGEST_ARGUMENT: usize = 64 << 10;
-
-/// The authority: a component, and the storage that it works on.
+/// The API-key authority: a component and its storage.
+///
+/// Each call runs in a fresh instance of the component. Share it by reference or in an
+/// [`Arc`]: calls run at the same time. A process has one pool of instances, however many
+/// authorities it has.
 pub struct Keycell<S: Storage> {
     sandbox: Sandbox<S>,
 }
 
-/// What a [`Keycell`] is built from.
+/// Builder for [`Keycell`].
 pub struct Builder<S> {
     shared: Shared<S>,
     component: Option<Component>,
 }
 
 impl<S: Storage> Builder<S> {
-    /// Sets the issuer's policy. By default: prefix `keycell`, no scopes, unlimited life.
+    /// Sets the issuer's policy. Default: prefix `keycell`, no default scopes, unlimited life.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.shared.policy = policy;
         self
     }
 
-    /// Sets the clock. By default: the system's.
+    /// Sets the clock. Default: the system's.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.shared.clock = clock;
         self
     }
 
-    /// Sets the source of random bytes. By default: the system's. Keys are as unguessable as
-    /// these bytes are.
+    /// Sets the source of random bytes. Default: the system's. Keys are as hard to guess as these
+    /// bytes.
     #[must_use]
     pub fn random(mut self, random: Random) -> Self {
         self.shared.random = random;
         self
     }
 
-    /// Sets the component. By default: the built-in one.
+    /// Sets the component. Default: the built-in one.
     #[must_use]
     pub fn component(mut self, component: Component) -> Self {
         self.component = Some(component);
         self
     }
 
-    /// Builds it.
+    /// Builds the authority.
     ///
     /// # Errors
     ///
-    /// The component is not of the world `keycell`, or the sandbox can't be set up.
+    /// The component is not of the world `keycell`, or the sandbox cannot be set up.
     pub fn build(self) -> Result<Keycell<S>, ComponentError> {
         let component = self.component.map_or_else(Component::built_in, Ok)?;
         Ok(Keycell { sandbox: Sandbox::new(&component, self.shared)? })
@@ -79,20 +85,22 @@ impl<S: Storage> Builder<S> {
 }
 
 impl<S: Storage> Keycell<S> {
-    /// The built-in component on this storage, with the system's clock and random numbers.
+    /// Creates an authority with the built-in component, the default policy and the system's clock
+    /// and random numbers.
     ///
     /// # Errors
     ///
-    /// The sandbox can't be set up.
+    /// The sandbox cannot be set up.
     pub fn new(storage: S) -> Result<Self, ComponentError> {
         Self::builder(storage).build()
     }
 
-    /// Begins to build one on this storage.
+    /// Creates a builder for an authority on this storage.
     pub fn builder(storage: S) -> Builder<S> {
         let shared = Shared {
             storage,
             policy: Policy::default(),
+            limits: Limits::default(),
             clock: Arc::new(SystemTime::now),
             random: Arc::new(|bytes| getrandom::fill(bytes).map_err(std::io::Error::from)),
         };
@@ -104,143 +112,193 @@ impl<S: Storage> Keycell<S> {
         &self.sandbox.shared().storage
     }
 
-    /// Creates a key for the caller or for a project of theirs. The key itself is told this once.
+    /// The issuer's policy.
+    pub fn policy(&self) -> &Policy {
+        &self.sandbox.shared().policy
+    }
+
+    /// Authenticates the caller and returns what it may do.
     ///
     /// # Errors
     ///
-    /// Each of [`Error`].
+    /// [`Error::Unauthenticated`] for a bearer whose key is not valid, [`Error::Forbidden`] for the
+    /// host; storage or the component fails.
+    pub async fn describe_caller(&self, caller: &Caller) -> Result<CallerDetails, Error> {
+        self.call(Export::DescribeCaller, caller, ()).await
+    }
+
+    /// Creates a key for the caller or for a project. The key itself is returned only now.
+    ///
+    /// # Errors
+    ///
+    /// Each of [`Error`] but `NotActive`.
     pub async fn create_api_key(&self, caller: &Caller, request: CreateApiKey) -> Result<CreatedApiKey, Error> {
         let CreateApiKey { name, project_reference, expires_at } = request;
-        bounded(&[
-            ("name", name.len()),
-            ("project_reference", length(project_reference.as_deref())),
-            ("expires_at", length(expires_at.as_deref())),
-        ])?;
         let params = (name.as_str(), project_reference.as_deref(), expires_at.as_deref());
-        self.call("create-api-key", Some(caller), params).await
+        Lengths::new().text("name", params.0).optional("project_reference", params.1).optional("expires_at", params.2).check()?;
+        self.call(Export::CreateApiKey, caller, params).await
     }
 
-    /// Gets what is known of a key that the caller may see.
+    /// Creates a key with all options. The key itself is returned only now. With an idempotency
+    /// key, the call can be repeated for 24 hours: the newest answer has the secret that is valid.
     ///
     /// # Errors
     ///
-    /// Each of [`Error`] but `Conflict`.
+    /// Each of [`Error`] but `NotActive`; `Conflict` if the idempotency key was used with other
+    /// arguments, or the key that it issued has been used, revoked or rotated.
+    pub async fn issue_api_key(&self, caller: &Caller, request: IssueApiKey) -> Result<IssuedApiKey, Error> {
+        Lengths::new()
+            .text("name", &request.name)
+            .optional("owner", request.owner.as_deref())
+            .optional("project_reference", request.project_reference.as_deref())
+            .optional("expires_at", request.expires_at.as_deref())
+            .optional("metadata", request.metadata.as_deref())
+            .optional("idempotency_key", request.idempotency_key.as_deref())
+            .list("scopes", request.scopes.as_deref().unwrap_or_default())
+            .check()?;
+        self.call(Export::IssueApiKey, caller, (guest::IssueRequest::from(request),)).await
+    }
+
+    /// Gets the basic fields of a key.
+    ///
+    /// # Errors
+    ///
+    /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn get_api_key(&self, caller: &Caller, api_key_id: &str) -> Result<ApiKey, Error> {
-        bounded(&[("api_key_id", api_key_id.len())])?;
-        self.call("get-api-key", Some(caller), (api_key_id,)).await
+        Lengths::new().text("api_key_id", api_key_id).check()?;
+        self.call(Export::GetApiKey, caller, (api_key_id,)).await
     }
 
-    /// Tells who a presented key is, if it is good and has all of these scopes. Nothing is written:
-    /// the use of a good key is noted, and stored later.
+    /// Gets all fields of a key.
     ///
     /// # Errors
     ///
-    /// A scope is none, or storage or the component fails. A refused key is no error.
-    pub async fn verify_api_key(&self, key: &str, scopes: &[&str]) -> Result<Verification, Error> {
-        // No key is that long, and its length is all that is wrong with it.
-        let key = if key.len() > LONGEST_ARGUMENT { "" } else { key };
+    /// Each of [`Error`] but `Conflict` and `NotActive`.
+    pub async fn describe_api_key(&self, caller: &Caller, api_key_id: &str) -> Result<ApiKeyDetails, Error> {
+        Lengths::new().text("api_key_id", api_key_id).check()?;
+        self.call(Export::DescribeApiKey, caller, (api_key_id,)).await
+    }
+
+    /// Verifies a presented key and the scopes that it must have. The use of a valid key is
+    /// recorded in memory and stored later.
+    ///
+    /// # Errors
+    ///
+    /// A scope is invalid, the caller is a bearer whose key is not valid or lacks
+    /// `api-keys:verify`, or storage or the component fails. A refused key is not an error.
+    pub async fn verify_api_key(&self, caller: &Caller, key: &str, scopes: &[&str]) -> Result<Verification, Error> {
+        if key.len() > arguments::MAX_LEN {
+            return Ok(Verification::Refused(Refusal::Malformed));
+        }
         let scopes: Vec<_> = scopes.iter().map(|&scope| scope.to_owned()).collect();
-        // Each takes its place in the list, too, so that many empty ones are too many.
-        let places = scopes.len() * size_of::<u64>();
-        bounded(&[("scopes", places + scopes.iter().map(String::len).sum::<usize>())])?;
-        self.call("verify-api-key", None, (key, scopes.as_slice())).await
+        Lengths::new().list("scopes", &scopes).check()?;
+        self.call(Export::VerifyApiKey, caller, (key, scopes.as_slice())).await
     }
 
-    /// Lists the caller's keys, newest first.
+    /// Lists keys, newest first.
     ///
     /// # Errors
     ///
-    /// Each of [`Error`] but `Conflict`.
+    /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn list_api_keys(&self, caller: &Caller, request: ListApiKeys) -> Result<ApiKeyPage, Error> {
-        let ListApiKeys { status, project_reference, limit, cursor } = request;
-        let (status, project_reference, cursor) = (status.as_deref(), project_reference.as_deref(), cursor.as_deref());
-        bounded(&[
-            ("status", length(status)),
-            ("project_reference", length(project_reference)),
-            ("cursor", length(cursor)),
-        ])?;
-        self.call("list-api-keys", Some(caller), (status, project_reference, limit, cursor)).await
+        Lengths::new()
+            .optional("status", request.status.as_deref())
+            .optional("project_reference", request.project_reference.as_deref())
+            .optional("owner", request.owner.as_deref())
+            .optional("cursor", request.cursor.as_deref())
+            .check()?;
+        self.call(Export::ListApiKeys, caller, (guest::ListRequest::from(request),)).await
     }
 
-    /// Revokes a key, at once and for good. One that was revoked before stays as it was.
+    /// Revokes a key at once and permanently. A revoked key stays as it is.
     ///
     /// # Errors
     ///
-    /// Each of [`Error`].
+    /// Each of [`Error`] but `NotActive`; `Conflict` if `if_revision` is not the record's.
     pub async fn revoke_api_key(
         &self,
         caller: &Caller,
         api_key_id: &str,
         reason: Option<&str>,
-    ) -> Result<ListedApiKey, Error> {
-        bounded(&[("api_key_id", api_key_id.len()), ("reason", length(reason))])?;
-        self.call("revoke-api-key", Some(caller), (api_key_id, reason)).await
+        if_revision: Option<u32>,
+    ) -> Result<ApiKeyDetails, Error> {
+        Lengths::new().text("api_key_id", api_key_id).optional("reason", reason).check()?;
+        self.call(Export::RevokeApiKey, caller, (api_key_id, reason, if_revision)).await
     }
 
-    /// Replaces a key by a new one of the same name, project, scopes and expiry. The old one expires
-    /// after the grace period, rounded up to a second, and never later than it did anyway.
+    /// Replaces a key by a new one with the same name, project, scopes, metadata, limit and expiry.
+    /// The old key expires after the grace period, rounded up to a second, and never later than
+    /// before.
     ///
     /// # Errors
     ///
-    /// Each of [`Error`]: `Conflict` if the key is no longer active or was rotated before.
+    /// Each of [`Error`]; `Conflict` if `if_revision` is not the record's.
     pub async fn rotate_api_key(
         &self,
         caller: &Caller,
         api_key_id: &str,
         grace: Duration,
+        if_revision: Option<u32>,
     ) -> Result<CreatedApiKey, Error> {
-        bounded(&[("api_key_id", api_key_id.len())])?;
+        Lengths::new().text("api_key_id", api_key_id).check()?;
         let seconds = grace.as_secs().saturating_add(u64::from(grace.subsec_nanos() > 0));
         let grace_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
-        self.call("rotate-api-key", Some(caller), (api_key_id, Some(grace_seconds))).await
+        self.call(Export::RotateApiKey, caller, (api_key_id, Some(grace_seconds), if_revision)).await
     }
 
-    /// Changes a key's name, or lets it expire earlier.
+    /// Changes a key's name, metadata or rate limit, or moves its expiry to an earlier time.
     ///
     /// # Errors
     ///
-    /// Each of [`Error`].
+    /// Each of [`Error`] but `NotActive`; `Conflict` if `if_revision` is not the record's.
     pub async fn update_api_key(
         &self,
         caller: &Caller,
         api_key_id: &str,
         changes: UpdateApiKey,
-    ) -> Result<ListedApiKey, Error> {
-        let (name, expires_at) = (changes.name.as_deref(), changes.expires_at.as_deref());
-        bounded(&[("api_key_id", api_key_id.len()), ("name", length(name)), ("expires_at", length(expires_at))])?;
-        self.call("update-api-key", Some(caller), (api_key_id, name, expires_at)).await
+    ) -> Result<ApiKeyDetails, Error> {
+        Lengths::new()
+            .text("api_key_id", api_key_id)
+            .optional("name", changes.name.as_deref())
+            .optional("expires_at", changes.expires_at.as_deref())
+            .optional("metadata", changes.metadata.as_deref())
+            .check()?;
+        self.call(Export::UpdateApiKey, caller, (api_key_id, guest::ApiKeyChanges::from(changes))).await
     }
 
-    /// The same, where storage is never available: no call changes or reads anything.
-    #[cfg(feature = "tools")]
-    pub(crate) fn without_storage(&self) -> Self {
-        Self { sandbox: self.sandbox.without_storage() }
+    /// Lists the changes of keys, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Each of [`Error`] but `Conflict` and `NotActive`.
+    pub async fn list_events(&self, caller: &Caller, request: ListEvents) -> Result<EventPage, Error> {
+        Lengths::new()
+            .optional("api_key_id", request.api_key_id.as_deref())
+            .optional("project_reference", request.project_reference.as_deref())
+            .optional("owner", request.owner.as_deref())
+            .optional("since", request.since.as_deref())
+            .optional("until", request.until.as_deref())
+            .optional("cursor", request.cursor.as_deref())
+            .check()?;
+        self.call(Export::ListEvents, caller, (guest::EventRequest::from(request),)).await
     }
 
     pub(crate) fn sandbox(&self) -> &Sandbox<S> {
         &self.sandbox
     }
 
-    /// One call of the component, with its answer made sense of.
-    async fn call<P, A>(&self, export: &str, caller: Option<&Caller>, params: P) -> Result<A, Error>
+    /// Calls the component and parses its response.
+    async fn call<P, R>(&self, export: Export, caller: &Caller, params: P) -> Result<R, Error>
     where
         P: ComponentNamedList + Lower + Send + Sync,
-        A: Answer,
-        Result<A::Guest, guest::Error>: Lift + Send + Sync + 'static,
+        R: Response,
+        Result<R::Guest, guest::Error>: Lift + Send + Sync + 'static,
     {
-        let answer = self.sandbox.call(export, caller, params).await.map_err(|trap| Error::internal(&trap))?;
-        tracing::debug!(user = caller.map(Caller::user_id), succeeded = answer.is_ok(), "{export}");
-        A::read(answer?).map_err(|nonsense| Error::internal(&nonsense))
+        if caller.has_bearer_longer_than(arguments::MAX_LEN) {
+            return Err(Error::Unauthenticated);
+        }
+        let response = self.sandbox.call(export, caller, params).await.map_err(|trap| Error::internal(&trap))?;
+        tracing::debug!(user = caller.user_id(), succeeded = response.is_ok(), "{}", export.name());
+        R::parse(response?).map_err(|invalid| Error::internal(&invalid))
     }
-}
-
-/// Keeps what no argument needs out of the component's small memory.
-fn bounded(arguments: &[(&str, usize)]) -> Result<(), Error> {
-    let too_long = arguments.iter().filter(|&&(_, length)| length > LONGEST_ARGUMENT);
-    let faults: Vec<_> = too_long.map(|&(field, _)| Fault::from((field, fault::Fault::TooLong))).collect();
-    if faults.is_empty() { Ok(()) } else { Err(Error::InvalidInput { faults }) }
-}
-
-fn length(text: Option<&str>) -> usize {
-    text.map_or(0, str::len)
 }

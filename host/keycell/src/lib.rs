@@ -1,5 +1,5 @@
-//! The API-key authority as a library: one sandboxed component that holds every rule, and a host
-//! that gives it storage.
+//! An API-key authority as a library: a sandboxed WebAssembly component that holds every rule, and
+//! a host that gives it storage.
 //!
 //! ```
 //! use keycell::{Caller, CreateApiKey, Keycell, MemoryStorage};
@@ -7,48 +7,61 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let keycell = Keycell::new(MemoryStorage::default())?;
-//! let ann = Caller::user("ann")?;
+//! let ann = Caller::user("ann");
 //!
 //! let created = keycell.create_api_key(&ann, CreateApiKey::named("deploy")).await?;
-//! let read = keycell.get_api_key(&ann, &created.id.to_text()).await?;
+//! let read = keycell.get_api_key(&ann, &created.id.to_string()).await?;
 //! assert!(created.key.expose().starts_with(&read.key_prefix));
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! Each call runs in a fresh instance of the component, which reaches the [`Storage`], the
-//! [`Caller`], the [`Policy`], a clock and random numbers, and nothing else. An embedder with a
-//! database of their own implements [`Storage`]; [`SqliteStorage`] and [`MemoryStorage`] are here.
+//! [`Caller`], the [`Policy`], the state of rate limits, a clock and random numbers, and nothing
+//! else. [`MemoryStorage`] is for tests; the crate `keycell-sqlite` keeps keys in a file. For
+//! another database, implement [`Storage`].
+//!
+//! # Features
+//!
+//! - `tools`: the tools by name, with JSON Schemas and JSON arguments ([`tools`]).
 
 #![deny(missing_docs, unsafe_code)]
 
-mod answer;
 mod api_key;
+mod arguments;
 #[doc(hidden)]
 pub mod bench;
 mod bindings;
 mod caller;
+mod caller_details;
 mod component;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 mod engine_config;
 mod error;
+mod event;
 mod hex;
 mod imports;
 mod keycell;
-mod lifecycle;
+mod limits;
+mod metadata;
 mod policy;
 mod pool;
+mod response;
 mod sandbox;
+mod secret_key;
 mod storage;
 #[cfg(feature = "tools")]
 pub mod tools;
 mod verification;
 
-pub use api_key::{ApiKey, CreateApiKey, CreatedApiKey, SecretKey};
-pub use caller::{Caller, CallerError};
+pub use api_key::{
+    ApiKey, ApiKeyDetails, ApiKeyPage, CreateApiKey, CreatedApiKey, IssueApiKey, IssuedApiKey, KeyStatus, ListApiKeys,
+    UpdateApiKey,
+};
+pub use caller::Caller;
+pub use caller_details::CallerDetails;
 pub use component::{Component, ComponentError};
 pub use error::{Error, Fault, Subject};
+pub use event::{Event, EventPage, ListEvents};
 pub use imports::{Clock, Random};
 pub use keycell::{Builder, Keycell};
 pub use keycell_component::{
@@ -56,13 +69,14 @@ pub use keycell_component::{
     key::{Prefix, holds_form_of_key},
     project::ProjectSlug,
     scopes::Scope,
-    time::Time,
+    time::{self, Time},
 };
-pub use lifecycle::{ApiKeyPage, KeyStatus, ListApiKeys, ListedApiKey, UpdateApiKey};
+pub use metadata::Metadata;
 pub use policy::Policy;
+pub use secret_key::SecretKey;
 pub use storage::{
-    KeyFilter, KeyRecord, Project, ProjectReference, ProjectStorage, Storage, StorageError,
+    Action, AnyStorage, Cause, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member,
+    Project, ProjectReference, ProjectStorage, ProjectWithRole, RateLimit, Role, StatusFilter, Storage, StorageError,
     memory::MemoryStorage,
-    sqlite::{SqliteError, SqliteStorage},
 };
-pub use verification::{Refusal, Verification, VerifiedApiKey};
+pub use verification::{RateLimitState, Refusal, Verification, VerifiedApiKey};

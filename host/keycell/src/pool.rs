@@ -1,4 +1,4 @@
-//! The engine, and the pool from which each call gets its instance.
+//! The engine, and the pool of instances that all calls of a process share.
 
 use std::{sync::LazyLock, thread, time::Duration};
 
@@ -7,33 +7,37 @@ use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::{component::ComponentError, engine_config};
 
-/// How many instances live at a time; further calls wait for one.
-const INSTANCES: u32 = 64;
-/// How many of them may be calls that write, so that those that wait for the disk or for a lock
-/// leave places for those that only read.
-const WRITING_INSTANCES: usize = 48;
-/// What the memory of one instance may grow to, in bytes.
-pub const MOST_MEMORY: usize = 1 << 20;
-/// How much of a memory or table is cleared by hand when its instance is dropped, in bytes. What
-/// lies beyond goes back to the system and must be faulted in again.
-const KEPT: usize = 128 << 10;
-/// The component's own module and the two that wrap it.
-const CORE_INSTANCES: u32 = 4;
-/// How often a running instance is looked at.
+/// The maximum number of instances at the same time; further calls wait.
+const MAX_INSTANCES: u32 = 64;
+/// The maximum number of calls that write at the same time, so that calls that wait for the disk or
+/// for a lock leave places for reads.
+const MAX_WRITES: usize = 32;
+/// The maximum number of calls that list at the same time, so that long scans leave places for
+/// reads.
+const MAX_LISTS: usize = 16;
+/// The maximum size of an instance's memory, in bytes.
+pub const MAX_MEMORY: usize = 1 << 20;
+/// The number of bytes of a memory or table that are cleared in place when its instance is dropped.
+/// Bytes beyond go back to the system and must be faulted in again.
+const KEEP_RESIDENT: usize = 128 << 10;
+/// The maximum number of core instances in a component: its own module and those that wrap it.
+const MAX_CORE_INSTANCES: u32 = 4;
+/// The interval of the epoch, which bounds how long an instance computes.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// One engine and its pool for the whole process: the pool is address space that need not be had
-/// twice.
+/// The engine and its pool. A process has one, because the pool reserves address space.
 pub struct Pool {
     pub engine: Engine,
-    /// One permit for each instance of the pool.
+    /// One permit for each instance.
     pub instances: Semaphore,
-    /// One permit for each instance that may be of a call that writes.
-    pub writing_instances: Semaphore,
+    /// One permit for each call that lists.
+    pub lists: Semaphore,
+    /// One permit for each call that writes.
+    pub writes: Semaphore,
 }
 
 impl Pool {
-    /// The process's pool, made at the first call.
+    /// The pool of the process, which is created by the first call.
     pub fn get() -> Result<&'static Self, ComponentError> {
         static POOL: LazyLock<Result<Pool, String>> =
             LazyLock::new(|| Pool::new().map_err(|error| format!("{error:#}")));
@@ -43,17 +47,17 @@ impl Pool {
     fn new() -> wasmtime::Result<Self> {
         let mut pooling = PoolingAllocationConfig::new();
         pooling
-            .total_component_instances(INSTANCES)
-            .total_core_instances(INSTANCES * CORE_INSTANCES)
-            .total_memories(INSTANCES)
-            .total_tables(INSTANCES * 2)
-            .total_stacks(INSTANCES)
+            .total_component_instances(MAX_INSTANCES)
+            .total_core_instances(MAX_INSTANCES * MAX_CORE_INSTANCES)
+            .total_memories(MAX_INSTANCES)
+            .total_tables(MAX_INSTANCES * 2)
+            .total_stacks(MAX_INSTANCES)
             .max_memories_per_component(1)
             .max_tables_per_component(2)
-            .max_core_instances_per_component(CORE_INSTANCES)
-            .max_memory_size(MOST_MEMORY)
-            .linear_memory_keep_resident(KEPT)
-            .table_keep_resident(KEPT)
+            .max_core_instances_per_component(MAX_CORE_INSTANCES)
+            .max_memory_size(MAX_MEMORY)
+            .linear_memory_keep_resident(KEEP_RESIDENT)
+            .table_keep_resident(KEEP_RESIDENT)
             .pagemap_scan(Enabled::Auto);
         let mut config = engine_config::config();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
@@ -68,8 +72,9 @@ impl Pool {
         })?;
         Ok(Self {
             engine,
-            instances: Semaphore::new(INSTANCES as usize),
-            writing_instances: Semaphore::new(WRITING_INSTANCES),
+            instances: Semaphore::new(MAX_INSTANCES as usize),
+            lists: Semaphore::new(MAX_LISTS),
+            writes: Semaphore::new(MAX_WRITES),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! One call in its own instance, which is dropped with all it knew when the call is over.
+//! The sandbox: one fresh instance of the component for each call.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,95 +19,138 @@ use crate::{
     storage::Storage,
 };
 
-/// For how many ticks an instance may compute. Waiting for storage is at most one of them.
-const MOST_TICKS: u32 = 100;
-/// What the component may hand to the host at a time, in bytes as the host holds them.
-const MOST_CROSSING: usize = 768 << 10;
+/// The maximum number of epoch ticks of one call. A wait for storage counts as at most one.
+const MAX_TICKS: u32 = 100;
+/// The maximum size of the values that the component passes to the host in one call, in bytes.
+const MAX_LIFTED: usize = 768 << 10;
 
-const INTERFACE: &str = "keycell:api-keys/api-keys@0.1.0";
-const EXPORTS: [&str; 7] = [
-    "create-api-key",
-    "get-api-key",
-    "verify-api-key",
-    "list-api-keys",
-    "revoke-api-key",
-    "rotate-api-key",
-    "update-api-key",
-];
+const INTERFACE: &str = "keycell:api-keys/api-keys@0.2.0";
 
-/// Those that wait for storage to write.
-const WRITING: [&str; 4] = ["create-api-key", "revoke-api-key", "rotate-api-key", "update-api-key"];
-
-/// Where the component has its exports, looked up once.
-fn exports(component: &Component) -> wasmtime::Result<HashMap<&'static str, ComponentExportIndex>> {
-    let compiled = &component.compiled;
-    let interface = compiled.get_export_index(None, INTERFACE).context(INTERFACE)?;
-    let index = |name| Ok((name, compiled.get_export_index(Some(&interface), name).context(name)?));
-    EXPORTS.into_iter().map(index).collect()
+/// An export of the component.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Export {
+    DescribeCaller,
+    CreateApiKey,
+    IssueApiKey,
+    GetApiKey,
+    DescribeApiKey,
+    VerifyApiKey,
+    ListApiKeys,
+    RevokeApiKey,
+    RotateApiKey,
+    UpdateApiKey,
+    ListEvents,
 }
 
-/// What one instance's store holds.
+impl Export {
+    const ALL: [Self; 11] = [
+        Self::DescribeCaller,
+        Self::CreateApiKey,
+        Self::IssueApiKey,
+        Self::GetApiKey,
+        Self::DescribeApiKey,
+        Self::VerifyApiKey,
+        Self::ListApiKeys,
+        Self::RevokeApiKey,
+        Self::RotateApiKey,
+        Self::UpdateApiKey,
+        Self::ListEvents,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DescribeCaller => "describe-caller",
+            Self::CreateApiKey => "create-api-key",
+            Self::IssueApiKey => "issue-api-key",
+            Self::GetApiKey => "get-api-key",
+            Self::DescribeApiKey => "describe-api-key",
+            Self::VerifyApiKey => "verify-api-key",
+            Self::ListApiKeys => "list-api-keys",
+            Self::RevokeApiKey => "revoke-api-key",
+            Self::RotateApiKey => "rotate-api-key",
+            Self::UpdateApiKey => "update-api-key",
+            Self::ListEvents => "list-events",
+        }
+    }
+
+    /// The class of a call, which decides how many calls of its kind may run at the same time.
+    fn class(self) -> Class {
+        match self {
+            Self::CreateApiKey
+            | Self::IssueApiKey
+            | Self::RevokeApiKey
+            | Self::RotateApiKey
+            | Self::UpdateApiKey => Class::Write,
+            Self::ListApiKeys | Self::ListEvents => Class::List,
+            Self::DescribeCaller | Self::GetApiKey | Self::DescribeApiKey | Self::VerifyApiKey => Class::Read,
+        }
+    }
+}
+
+/// The class of a call. Reads may use every place of the pool.
+enum Class {
+    Read,
+    List,
+    Write,
+}
+
+/// Looks the exports up, once for all calls.
+fn exports(component: &Component) -> wasmtime::Result<HashMap<Export, ComponentExportIndex>> {
+    let compiled = &component.compiled;
+    let interface = compiled.get_export_index(None, INTERFACE).context(INTERFACE)?;
+    let index = |export: Export| {
+        let name = export.name();
+        Ok((export, compiled.get_export_index(Some(&interface), name).context(name)?))
+    };
+    Export::ALL.into_iter().map(index).collect()
+}
+
+/// The state of one instance's store.
 pub struct State<S> {
     imports: Imports<S>,
     limits: StoreLimits,
 }
 
-/// A component that is linked with the imports of its host.
+/// A component that is linked with its imports.
 pub struct Sandbox<S: Storage> {
     pool: &'static Pool,
     pre: InstancePre<State<S>>,
-    exports: HashMap<&'static str, ComponentExportIndex>,
+    exports: HashMap<Export, ComponentExportIndex>,
     shared: Arc<Shared<S>>,
-    reaches_storage: bool,
 }
 
 impl<S: Storage> Sandbox<S> {
-    /// Links the component; all that can be done before the first call is done here.
+    /// Links the component, and does all that need not be repeated for each call.
     pub fn new(component: &Component, shared: Shared<S>) -> Result<Self, ComponentError> {
         let pool = component.pool;
         let link = || {
             let mut linker = Linker::<State<S>>::new(&pool.engine);
             bindings::Keycell::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| &mut state.imports)?;
             let pre = linker.instantiate_pre(&component.compiled)?;
-            // The generated wrapper checks that all exports are there. It is not used for calls,
-            // because it would look up each of them for each call.
+            // The generated wrapper checks that all exports exist. Calls do not use it, because it
+            // would look up each export for each call.
             KeycellPre::new(pre.clone())?;
             Ok((pre, exports(component)?))
         };
         let (pre, exports) = link().map_err(|error: wasmtime::Error| ComponentError::world(&error))?;
-        Ok(Self { pool, pre, exports, shared: Arc::new(shared), reaches_storage: true })
+        Ok(Self { pool, pre, exports, shared: Arc::new(shared) })
     }
 
-    /// The same, where storage is never available: for what the component says before it asks.
-    pub fn without_storage(&self) -> Self {
-        Self {
-            pool: self.pool,
-            pre: self.pre.clone(),
-            exports: self.exports.clone(),
-            shared: Arc::clone(&self.shared),
-            reaches_storage: false,
-        }
-    }
-
-    /// What the calls of this sandbox share.
+    /// The state that all calls share.
     pub fn shared(&self) -> &Shared<S> {
         &self.shared
     }
 
     /// Calls an export on a fresh instance.
-    pub async fn call<P, A>(
-        &self,
-        export: &str,
-        caller: Option<&Caller>,
-        params: P,
-    ) -> wasmtime::Result<Result<A, Error>>
+    pub async fn call<P, A>(&self, export: Export, caller: &Caller, params: P) -> wasmtime::Result<Result<A, Error>>
     where
         P: ComponentNamedList + Lower + Send + Sync,
         Result<A, Error>: Lift + Send + Sync + 'static,
     {
-        let _writing = match WRITING.contains(&export) {
-            true => Some(self.pool.writing_instances.acquire().await?),
-            false => None,
+        let _place_of_class = match export.class() {
+            Class::Read => None,
+            Class::List => Some(self.pool.lists.acquire().await?),
+            Class::Write => Some(self.pool.writes.acquire().await?),
         };
         self.on_fresh_instance(caller, async |mut store, instance| {
             let (answer,) = self.export(&mut store, instance, export)?.call_async(&mut store, params).await?;
@@ -119,10 +162,10 @@ impl<S: Storage> Sandbox<S> {
     /// Runs `calls` on a fresh instance.
     pub async fn on_fresh_instance<T>(
         &self,
-        caller: Option<&Caller>,
+        caller: &Caller,
         calls: impl AsyncFnOnce(Store<State<S>>, &Instance) -> wasmtime::Result<T>,
     ) -> wasmtime::Result<T> {
-        let _slot = self.pool.instances.acquire().await?;
+        let _place = self.pool.instances.acquire().await?;
         let mut store = self.store(caller);
         let instance = self.pre.instantiate_async(&mut store).await?;
         calls(store, &instance).await
@@ -133,34 +176,30 @@ impl<S: Storage> Sandbox<S> {
         &self,
         store: &mut Store<State<S>>,
         instance: &Instance,
-        export: &str,
+        export: Export,
     ) -> wasmtime::Result<TypedFunc<P, (Result<A, Error>,)>>
     where
         P: ComponentNamedList + Lower,
         Result<A, Error>: Lift + Send + Sync + 'static,
     {
-        let index = self.exports.get(export).context("the world has no such export")?;
+        let index = self.exports.get(&export).context(export.name())?;
         instance.get_typed_func(store, index)
     }
 
-    fn store(&self, caller: Option<&Caller>) -> Store<State<S>> {
+    fn store(&self, caller: &Caller) -> Store<State<S>> {
         let state = State {
-            imports: Imports {
-                shared: Arc::clone(&self.shared),
-                caller: caller.cloned(),
-                reaches_storage: self.reaches_storage,
-            },
-            limits: StoreLimitsBuilder::new().memory_size(pool::MOST_MEMORY).trap_on_grow_failure(true).build(),
+            imports: Imports { shared: Arc::clone(&self.shared), caller: caller.clone() },
+            limits: StoreLimitsBuilder::new().memory_size(pool::MAX_MEMORY).trap_on_grow_failure(true).build(),
         };
         let mut store = Store::new(&self.pool.engine, state);
         store.limiter(|state| &mut state.limits);
-        store.set_hostcall_fuel(MOST_CROSSING);
+        store.set_hostcall_fuel(MAX_LIFTED);
         store.set_epoch_deadline(1);
         let mut ticks = 0;
         store.epoch_deadline_callback(move |_| {
             ticks += 1;
-            // Others get their turn at each tick, also while this one loops.
-            Ok(if ticks < MOST_TICKS { UpdateDeadline::Yield(1) } else { UpdateDeadline::Interrupt })
+            // A call yields to others at each tick, even if it loops.
+            Ok(if ticks < MAX_TICKS { UpdateDeadline::Yield(1) } else { UpdateDeadline::Interrupt })
         });
         store
     }

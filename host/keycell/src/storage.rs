@@ -1,107 +1,173 @@
-//! Where keys rest.
+//! The storage contract: records, filters, errors and the traits that a storage implements.
 
-pub mod memory;
-pub mod sqlite;
+mod any;
+mod filter;
+pub(crate) mod memory;
+mod record;
 
-use std::future::Future;
+use std::{error::Error, future::Future};
 
 use keycell_component::project::ProjectSlug;
-use serde::Serialize;
+use uuid::Uuid;
 
-pub use crate::bindings::keycell::api_keys::storage::{KeyFilter, KeyRecord, ProjectReference};
+pub use self::{
+    any::AnyStorage,
+    filter::{EventFilter, KeyFilter, StatusFilter},
+    record::{
+        Action, EventRecord, IdempotentRequest, KeyRecord, KeyWithRole, Member, Project, ProjectReference,
+        ProjectWithRole, RateLimit, Role,
+    },
+};
 
-impl KeyFilter {
-    /// Whether a list with this filter holds the key: for a storage that looks at each.
-    #[must_use]
-    pub fn passes(&self, key: &KeyRecord) -> bool {
-        key.user_id == self.user_id
-            && self.project_id.as_ref().is_none_or(|project_id| key.project_id.as_ref() == Some(project_id))
-            && self.revoked.is_none_or(|revoked| key.revoked_at.is_some() == revoked)
-            && self.expires_after.is_none_or(|time| key.expires_at.is_none_or(|expires_at| expires_at > time))
-            && self.expires_until.is_none_or(|time| key.expires_at.is_some_and(|expires_at| expires_at <= time))
-            && self.before.as_ref().is_none_or(|before| key.id < *before)
-    }
-}
+/// The cause of a storage error. It goes to the log, so it must not hold a value of a record.
+pub type Cause = Box<dyn Error + Send + Sync>;
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// Why storage did not do what it was asked.
+/// The reason why a storage call failed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StorageError {
-    /// Something else was there first.
-    #[error("conflict")]
+    /// An id, a lookup, a slug or an idempotency key is taken, or the revision is no longer the same.
+    #[error("conflict with another write")]
     Conflict,
-    /// Storage is down or busy: the same call may succeed later.
-    #[error("unavailable")]
+    /// Storage is down or busy. The same call may succeed later.
+    #[error("storage is not available")]
     Unavailable(#[source] Cause),
-    /// Storage is broken.
-    #[error("broken")]
+    /// Storage failed, and the same call would fail again.
+    #[error("storage failed")]
     Internal(#[source] Cause),
 }
 
-/// A project and its slug.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Project {
-    /// UUID, lowercase and hyphenated.
-    pub id: String,
-    /// What people call it.
-    pub slug: String,
-}
-
-/// What the component asks of storage. `wit/storage.wit` says what each function must guarantee:
-/// each is atomic, and a write that was answered with `Ok` survives a crash.
+/// Key storage.
 ///
-/// It decides nothing: who may see a key, and what a key looks like, is the component's.
+/// The component decides what is written and who may see it. A storage moves records: it never
+/// receives a key and applies no rule of its own. `wit/storage.wit` defines each function; the
+/// crate `keycell-conformance` tests an implementation.
+///
+/// Each function is atomic, and a write that returned `Ok` survives a crash. Times are milliseconds
+/// since 1970-01-01T00:00:00Z.
+///
+/// # Errors
+///
+/// Each function returns [`StorageError::Unavailable`] if the storage cannot be reached or is busy,
+/// and [`StorageError::Internal`] if it is damaged. [`StorageError::Conflict`] is described where
+/// it applies.
 pub trait Storage: Send + Sync + 'static {
-    /// Stores a new key, or says [`StorageError::Conflict`] and stores nothing if its id or lookup
-    /// is taken.
-    fn insert_key(&self, key: KeyRecord) -> impl Future<Output = Result<(), StorageError>> + Send;
+    /// Stores a new key with its event and, if given, the request that issued it.
+    ///
+    /// Returns [`StorageError::Conflict`] and stores nothing if the id or the lookup is taken, or
+    /// if the user's idempotency key is taken by a request that expires after `key.created_at`.
+    fn insert_key(
+        &self,
+        key: KeyRecord,
+        event: EventRecord,
+        request: Option<IdempotentRequest>,
+    ) -> impl Future<Output = Result<(), StorageError>> + Send;
 
-    /// The key with this id.
-    fn find_key(&self, id: &str) -> impl Future<Output = Result<Option<KeyRecord>, StorageError>> + Send;
+    /// Finds the key with this id, and the role of the user `viewer` in its project.
+    fn find_key(
+        &self,
+        id: &str,
+        viewer: &str,
+    ) -> impl Future<Output = Result<Option<KeyWithRole>, StorageError>> + Send;
 
-    /// The key with this lookup.
+    /// Finds the key with this lookup.
     fn find_key_by_lookup(&self, lookup: &str) -> impl Future<Output = Result<Option<KeyRecord>, StorageError>> + Send;
 
-    /// The keys that pass the filter, by descending id.
+    /// Finds the request with this user and idempotency key that expires after `now`.
+    fn find_request(
+        &self,
+        user_id: &str,
+        idempotency_key: &str,
+        now: i64,
+    ) -> impl Future<Output = Result<Option<IdempotentRequest>, StorageError>> + Send;
+
+    /// Lists the keys that pass the filter, by descending id.
     fn list_keys(&self, filter: KeyFilter) -> impl Future<Output = Result<Vec<KeyRecord>, StorageError>> + Send;
 
-    /// Stores the name, `updated_at`, `expires_at`, `revoked_at`, `revocation_reason` and
-    /// `rotated_to` of a key, if its stored revision still is `key.revision`, and counts that up;
-    /// otherwise says [`StorageError::Conflict`]. All else stays as it is.
-    fn update_key(&self, key: KeyRecord) -> impl Future<Output = Result<(), StorageError>> + Send;
+    /// Lists the events that pass the filter, by descending id.
+    fn list_events(&self, filter: EventFilter) -> impl Future<Output = Result<Vec<EventRecord>, StorageError>> + Send;
 
-    /// [`insert_key`](Self::insert_key) of the replacement and [`update_key`](Self::update_key) of
-    /// the key: both, or [`StorageError::Conflict`] and neither.
+    /// Stores the changes of a key with their event, and increments the revision.
+    ///
+    /// The name, `updated_at`, `expires_at`, `revoked_at`, `revocation_reason`, `rotated_to`,
+    /// `rate_limit` and `metadata` may change; every other field stays as it is. Returns
+    /// [`StorageError::Conflict`] and changes nothing unless the stored revision is `key.revision`.
+    fn update_key(
+        &self,
+        key: KeyRecord,
+        event: EventRecord,
+    ) -> impl Future<Output = Result<(), StorageError>> + Send;
+
+    /// Does [`update_key`](Self::update_key) of `key` and [`insert_key`](Self::insert_key) of
+    /// `replacement`, each with its event: both, or [`StorageError::Conflict`] and neither.
     fn rotate_key(
         &self,
         key: KeyRecord,
+        event: EventRecord,
         replacement: KeyRecord,
+        replacement_event: EventRecord,
     ) -> impl Future<Output = Result<(), StorageError>> + Send;
 
-    /// Notes a use of a key, in milliseconds since 1970, without waiting for anything: the newest of
-    /// each key is to be stored later, only ever forward. What is noted may be lost in a crash.
+    /// Replaces `prefix`, `lookup`, `hash` and `updated_at` of a key, with the event, and increments
+    /// the revision.
+    ///
+    /// Returns [`StorageError::Conflict`] and changes nothing unless the stored revision is
+    /// `key.revision`, the key was never used, and the new lookup is free.
+    fn replace_secret(
+        &self,
+        key: KeyRecord,
+        event: EventRecord,
+    ) -> impl Future<Output = Result<(), StorageError>> + Send;
+
+    /// Records a use of a key without waiting for a write.
+    ///
+    /// The storage keeps the newest use of each key in memory, returns it in records, and stores it
+    /// later, only forward. A crash may lose the latest uses.
     fn record_use(&self, id: &str, at: i64);
 
-    /// The id of the project that `reference` names, if this user is a member of it.
+    /// Finds the project and the role of the user in it, whether or not the user is a member.
     fn find_project(
         &self,
         reference: &ProjectReference,
         user_id: &str,
-    ) -> impl Future<Output = Result<Option<String>, StorageError>> + Send;
+    ) -> impl Future<Output = Result<Option<ProjectWithRole>, StorageError>> + Send;
 }
 
-/// What the storages of this crate can do besides: they have the projects, too.
+/// Project storage, for hosts that keep projects and their members beside the keys.
 pub trait ProjectStorage: Storage {
-    /// Stores a new project with these members, or says [`StorageError::Conflict`] if its id or
-    /// slug is taken.
+    /// Stores a new project with these members.
+    ///
+    /// Returns [`StorageError::Conflict`] and stores nothing if the id or the slug is taken.
     fn insert_project(
         &self,
-        id: uuid::Uuid,
+        id: Uuid,
         slug: ProjectSlug,
-        members: Vec<String>,
+        members: Vec<Member>,
     ) -> impl Future<Output = Result<Project, StorageError>> + Send;
 
-    /// The projects that this user is a member of, by slug.
-    fn list_projects(&self, user_id: &str) -> impl Future<Output = Result<Vec<Project>, StorageError>> + Send;
+    /// Lists the projects that this user is a member of, or every project, by slug.
+    fn list_projects(&self, user_id: Option<&str>) -> impl Future<Output = Result<Vec<Project>, StorageError>> + Send;
+
+    /// Adds a member to a project, or changes the member's role. Returns whether the project exists.
+    fn put_member(
+        &self,
+        project: &ProjectReference,
+        member: Member,
+    ) -> impl Future<Output = Result<bool, StorageError>> + Send;
+
+    /// Removes a member from a project. Returns whether the project exists and had this member.
+    fn remove_member(
+        &self,
+        project: &ProjectReference,
+        user_id: &str,
+    ) -> impl Future<Output = Result<bool, StorageError>> + Send;
+
+    /// Lists the members of a project by user id; `None` if there is no such project.
+    fn list_members(
+        &self,
+        project: &ProjectReference,
+    ) -> impl Future<Output = Result<Option<Vec<Member>>, StorageError>> + Send;
+
+    /// Checks that the storage can read and write. Servers call it for their readiness probe.
+    fn check_ready(&self) -> impl Future<Output = Result<(), StorageError>> + Send;
 }

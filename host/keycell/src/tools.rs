@@ -1,4 +1,4 @@
-//! The tools: their names, descriptions and schemas, and a call by name with JSON.
+//! The tools: names, descriptions, schemas, and calls by name with JSON arguments.
 
 mod arguments;
 
@@ -7,117 +7,106 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Caller, Error, Fault, Keycell, Storage, UpdateApiKey};
+use crate::{Caller, Error, Keycell, RateLimit, Storage, UpdateApiKey};
 
-/// The group that the tools belong to.
+/// The group of the tools.
 pub const GROUP: &str = "API Keys";
-/// The scope of those who read keys.
-pub const READ: &str = "api-keys:read";
-/// The scope of those who create and change keys.
-pub const WRITE: &str = "api-keys:write";
+/// The number of tools that are served by default, at the beginning of [`TOOLS`].
+pub const DEFAULT_TOOLS: usize = 2;
 
 /// A tool.
+#[non_exhaustive]
 pub struct Tool {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// Its name for people.
+    /// The name for people.
     pub title: &'static str,
-    /// What it does, in one sentence.
+    /// The description: one sentence.
     pub description: &'static str,
-    /// The JSON Schema of its arguments, as text.
+    /// The JSON Schema of the arguments, as text.
     pub input_schema: &'static str,
-    /// The JSON Schema of what it gives, as text.
+    /// The JSON Schema of the result, as text.
     pub output_schema: &'static str,
-    /// The scope that a server asks of those who call it.
-    pub scope: &'static str,
-    /// What a call does to what is stored.
+    /// The effect of a call on storage.
     pub effect: Effect,
 }
 
-/// What a call of a tool does to what is stored.
+/// The effect of a tool's call on storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Effect {
-    /// Nothing.
+    /// The call changes nothing.
     Reads,
     /// Each call adds something.
     Adds,
-    /// It takes something away, or changes it; `again` tells whether a second call does more.
+    /// The call changes or removes something.
     Changes {
-        /// Whether the same call does something once more.
+        /// Whether a repeated call changes something again.
         again: bool,
     },
 }
 
-/// All tools.
+macro_rules! tool {
+    ($name:literal, $title:literal, $description:literal, $effect:expr) => {
+        Tool {
+            name: $name,
+            title: $title,
+            description: $description,
+            input_schema: include_str!(concat!("../schemas/", $name, ".input.json")),
+            output_schema: include_str!(concat!("../schemas/", $name, ".output.json")),
+            effect: $effect,
+        }
+    };
+}
+
+/// Every tool. The first [`DEFAULT_TOOLS`] are served by default.
 pub const TOOLS: &[Tool] = &[
-    Tool {
-        name: "create_api_key",
-        title: "Create an API key",
-        description: "Create a new API key for the user or a specific project",
-        input_schema: include_str!("../../tests/schemas/create_api_key.input.json"),
-        output_schema: include_str!("../../tests/schemas/create_api_key.output.json"),
-        scope: WRITE,
-        effect: Effect::Adds,
-    },
-    Tool {
-        name: "get_api_key",
-        title: "Get an API key",
-        description: "Get details of a specific API key",
-        input_schema: include_str!("../../tests/schemas/get_api_key.input.json"),
-        output_schema: include_str!("../../tests/schemas/get_api_key.output.json"),
-        scope: READ,
-        effect: Effect::Reads,
-    },
-    Tool {
-        name: "verify_api_key",
-        title: "Verify an API key",
-        description: "Verify a presented API key and the scopes that it must have",
-        input_schema: include_str!("../../tests/schemas/verify_api_key.input.json"),
-        output_schema: include_str!("../../tests/schemas/verify_api_key.output.json"),
-        scope: READ,
-        // The time of its use is stored.
-        effect: Effect::Adds,
-    },
-    Tool {
-        name: "list_api_keys",
-        title: "List API keys",
-        description: "List the user's API keys, newest first",
-        input_schema: include_str!("../../tests/schemas/list_api_keys.input.json"),
-        output_schema: include_str!("../../tests/schemas/list_api_keys.output.json"),
-        scope: READ,
-        effect: Effect::Reads,
-    },
-    Tool {
-        name: "revoke_api_key",
-        title: "Revoke an API key",
-        description: "Revoke a specific API key at once and for good",
-        input_schema: include_str!("../../tests/schemas/revoke_api_key.input.json"),
-        output_schema: include_str!("../../tests/schemas/revoke_api_key.output.json"),
-        scope: WRITE,
-        effect: Effect::Changes { again: false },
-    },
-    Tool {
-        name: "rotate_api_key",
-        title: "Rotate an API key",
-        description: "Replace a specific API key by a new one",
-        input_schema: include_str!("../../tests/schemas/rotate_api_key.input.json"),
-        output_schema: include_str!("../../tests/schemas/rotate_api_key.output.json"),
-        scope: WRITE,
-        effect: Effect::Changes { again: true },
-    },
-    Tool {
-        name: "update_api_key",
-        title: "Update an API key",
-        description: "Rename a specific API key, or let it expire earlier",
-        input_schema: include_str!("../../tests/schemas/update_api_key.input.json"),
-        output_schema: include_str!("../../tests/schemas/update_api_key.output.json"),
-        scope: WRITE,
-        effect: Effect::Changes { again: true },
-    },
+    tool!(
+        "create_api_key",
+        "Create an API key",
+        "Create a new API key for the user or a specific project",
+        Effect::Adds
+    ),
+    tool!("get_api_key", "Get an API key", "Get details of a specific API key", Effect::Reads),
+    tool!(
+        "issue_api_key",
+        "Issue an API key",
+        "Create a new API key with an owner, scopes, metadata, a rate limit and an idempotency key",
+        Effect::Adds
+    ),
+    tool!("describe_api_key", "Describe an API key", "Get all fields of a specific API key", Effect::Reads),
+    // A verification records the time of the use.
+    tool!(
+        "verify_api_key",
+        "Verify an API key",
+        "Verify a presented API key and the scopes that it must have",
+        Effect::Adds
+    ),
+    tool!("list_api_keys", "List API keys", "List API keys, newest first", Effect::Reads),
+    tool!(
+        "revoke_api_key",
+        "Revoke an API key",
+        "Revoke a specific API key at once and permanently",
+        Effect::Changes { again: false }
+    ),
+    tool!("rotate_api_key", "Rotate an API key", "Replace a specific API key by a new one", Effect::Changes { again: true }),
+    tool!(
+        "update_api_key",
+        "Update an API key",
+        "Change the name, metadata or rate limit of a specific API key, or move its expiry to an earlier time",
+        Effect::Changes { again: true }
+    ),
+    tool!(
+        "list_api_key_events",
+        "List API key events",
+        "List the changes of API keys, newest first",
+        Effect::Reads
+    ),
 ];
 
-/// Why a call by name failed.
+/// The reason why a call by name failed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ToolError {
     /// There is no tool of this name.
     #[error("there is no tool of this name")]
@@ -127,71 +116,61 @@ pub enum ToolError {
     Failed(#[from] Error),
 }
 
-/// Calls a tool with JSON arguments; gives what matches its output schema.
+/// Calls a tool with JSON arguments, and returns what matches its output schema.
 ///
 /// # Errors
 ///
-/// There is no such tool, or it failed: with [`Error::InvalidInput`] if the arguments do not match
-/// its input schema.
+/// There is no such tool, or it failed. Arguments that do not match the input schema are
+/// [`Error::InvalidInput`], after the caller was authenticated.
 pub async fn call<S: Storage>(
     keycell: &Keycell<S>,
     caller: &Caller,
     name: &str,
     arguments: Value,
 ) -> Result<Value, ToolError> {
-    let Err(mut faults) = arguments::check(name, &arguments)? else {
-        return call_checked(keycell, caller, name, arguments).await;
-    };
-    // The component judges the others, so that all that is wrong is told at once.
-    let others = arguments::without(name, &faults, arguments);
-    if let Err(ToolError::Failed(Error::InvalidInput { faults: found })) =
-        call_checked(&keycell.without_storage(), caller, name, others).await
-    {
-        let is_new = |fault: &Fault| faults.iter().all(|known| known.field != fault.field);
-        let found: Vec<_> = found.into_iter().filter(is_new).collect();
-        faults.extend(found);
+    if let Err(faults) = arguments::check(name, &arguments)? {
+        // The component checks the caller before the arguments, and so does this.
+        keycell.describe_caller(caller).await?;
+        return Err(Error::InvalidInput { faults }.into());
     }
-    Err(Error::InvalidInput { faults }.into())
-}
-
-async fn call_checked<S: Storage>(
-    keycell: &Keycell<S>,
-    caller: &Caller,
-    name: &str,
-    arguments: Value,
-) -> Result<Value, ToolError> {
     match name {
-        "create_api_key" => written(keycell.create_api_key(caller, read(arguments)?).await?),
+        "create_api_key" => output(keycell.create_api_key(caller, input(arguments)?).await?),
         "get_api_key" => {
-            let Get { api_key_id } = read(arguments)?;
-            written(keycell.get_api_key(caller, &api_key_id).await?)
+            let ById { api_key_id } = input(arguments)?;
+            output(keycell.get_api_key(caller, &api_key_id).await?)
+        }
+        "issue_api_key" => output(keycell.issue_api_key(caller, input(arguments)?).await?),
+        "describe_api_key" => {
+            let ById { api_key_id } = input(arguments)?;
+            output(keycell.describe_api_key(caller, &api_key_id).await?)
         }
         "verify_api_key" => {
-            let Verify { key, scopes } = read(arguments)?;
+            let Verify { key, scopes } = input(arguments)?;
             let scopes: Vec<_> = scopes.iter().map(String::as_str).collect();
-            written(keycell.verify_api_key(&key, &scopes).await?)
+            output(keycell.verify_api_key(caller, &key, &scopes).await?)
         }
-        "list_api_keys" => written(keycell.list_api_keys(caller, read(arguments)?).await?),
+        "list_api_keys" => output(keycell.list_api_keys(caller, input(arguments)?).await?),
         "revoke_api_key" => {
-            let Revoke { api_key_id, reason } = read(arguments)?;
-            written(keycell.revoke_api_key(caller, &api_key_id, reason.as_deref()).await?)
+            let Revoke { api_key_id, reason, if_revision } = input(arguments)?;
+            output(keycell.revoke_api_key(caller, &api_key_id, reason.as_deref(), if_revision).await?)
         }
         "rotate_api_key" => {
-            let Rotate { api_key_id, grace_seconds } = read(arguments)?;
+            let Rotate { api_key_id, grace_seconds, if_revision } = input(arguments)?;
             let grace = Duration::from_secs(grace_seconds.unwrap_or(0).into());
-            written(keycell.rotate_api_key(caller, &api_key_id, grace).await?)
+            output(keycell.rotate_api_key(caller, &api_key_id, grace, if_revision).await?)
         }
         "update_api_key" => {
-            let Update { api_key_id, name, expires_at } = read(arguments)?;
-            written(keycell.update_api_key(caller, &api_key_id, UpdateApiKey { name, expires_at }).await?)
+            let Update { api_key_id, changes } = input(arguments)?;
+            output(keycell.update_api_key(caller, &api_key_id, changes.into()).await?)
         }
+        "list_api_key_events" => output(keycell.list_events(caller, input(arguments)?).await?),
         _ => Err(ToolError::UnknownTool),
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Get {
+struct ById {
     api_key_id: String,
 }
 
@@ -208,6 +187,7 @@ struct Verify {
 struct Revoke {
     api_key_id: String,
     reason: Option<String>,
+    if_revision: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -215,20 +195,49 @@ struct Revoke {
 struct Rotate {
     api_key_id: String,
     grace_seconds: Option<u32>,
+    if_revision: Option<u32>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Update {
     api_key_id: String,
-    name: Option<String>,
-    expires_at: Option<String>,
+    #[serde(flatten)]
+    changes: Changes,
 }
 
-fn read<T: DeserializeOwned>(arguments: Value) -> Result<T, Error> {
+/// The changes of an update. A `null` removes the metadata or the limit.
+#[derive(Deserialize)]
+struct Changes {
+    name: Option<String>,
+    expires_at: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    metadata: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    rate_limit: Option<Option<RateLimit>>,
+    if_revision: Option<u32>,
+}
+
+impl From<Changes> for UpdateApiKey {
+    fn from(changes: Changes) -> Self {
+        Self {
+            name: changes.name,
+            expires_at: changes.expires_at,
+            metadata: changes.metadata.map(|json| json.to_string()),
+            rate_limit: changes.rate_limit,
+            if_revision: changes.if_revision,
+        }
+    }
+}
+
+/// Distinguishes a `null` from a field that is left out.
+fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+fn input<T: DeserializeOwned>(arguments: Value) -> Result<T, Error> {
     serde_json::from_value(arguments).map_err(|_| arguments::unreadable())
 }
 
-fn written(output: impl Serialize) -> Result<Value, ToolError> {
-    serde_json::to_value(output).map_err(|error| Error::internal(&error).into())
+fn output(result: impl Serialize) -> Result<Value, ToolError> {
+    serde_json::to_value(result).map_err(|error| Error::internal(&error).into())
 }
