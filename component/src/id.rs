@@ -94,9 +94,3 @@ mod tests {
         assert_eq!(ApiKeyId::parse(&key.replace("zD", "zE")), Err(Fault::SecretPassedAsId));
     }
 }
-
-impl core::fmt::Display for ApiKeyId {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(&self.to_text())
-    }
-}

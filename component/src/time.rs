@@ -34,7 +34,7 @@ impl Time {
 
     /// `YYYY-MM-DDTHH:MM:SS.sssZ`.
     #[must_use]
-    pub fn to_rfc3339(self) -> String {
+    pub fn to_text(self) -> String {
         let time = DateTime::from_timestamp_millis(self.0).unwrap_or_default();
         let mut text = String::with_capacity(24);
         push_digits(&mut text, time.year().unsigned_abs(), 1000, '-');
