@@ -3,16 +3,16 @@
 /// The digits, by value.
 pub const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// How many random bytes are asked for at a time.
+/// The number of random bytes of one request.
 const DRAW: usize = 64;
 
-/// Whether this is one of the 62.
+/// Whether this byte is a base62 digit.
 #[must_use]
 pub const fn is_digit(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
 }
 
-/// `value` in six digits, left-padded with `0`. Six digits hold every `u32`.
+/// Formats `value` as six digits, left-padded with `0`. Six digits hold every `u32`.
 #[must_use]
 pub fn six_digits(mut value: u32) -> [u8; 6] {
     let mut digits = [b'0'; 6];
@@ -34,7 +34,7 @@ pub struct RandomDigits<'a, R> {
 }
 
 impl<'a, R: FnMut(&mut [u8])> RandomDigits<'a, R> {
-    /// Digits from what `random` fills its argument with.
+    /// Makes digits of the bytes with which `random` fills its argument.
     pub fn new(random: &'a mut R) -> Self {
         Self { random, bytes: [0; DRAW], used: DRAW }
     }

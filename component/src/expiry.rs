@@ -1,4 +1,4 @@
-//! When a key expires.
+//! Expiry of keys.
 
 use alloc::{vec, vec::Vec};
 
@@ -7,30 +7,33 @@ use crate::{
     time::{self, Time},
 };
 
-/// What an expiry must not go past.
+/// Limits of an expiry.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     /// The policy's longest life, in milliseconds.
     pub longest_life: Option<i64>,
-    /// When the key that is calling expires itself.
+    /// The policy's default life, in milliseconds.
+    pub default_life: Option<i64>,
+    /// The expiry of the calling key.
     pub callers_expiry: Option<Time>,
 }
 
-/// From when on a key is expired; `None`: never.
+/// The time from which a key is expired; `None`: never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpiresAt(Option<Time>);
 
 impl ExpiresAt {
-    /// Reads an expiry that was asked for at `now`. Where none was asked for it is the earliest
-    /// limit, so that no limit is passed by saying nothing.
+    /// Parses an expiry that was asked for at `now`. If none was asked for, the earliest limit
+    /// applies, so that no limit is passed by leaving the argument out.
     ///
     /// # Errors
     ///
-    /// All that is wrong with it: it is not a time, not later than `now`, or past a limit.
+    /// All faults: the text is not a time, or the time is not later than `now` or past a limit.
     pub fn parse(text: Option<&str>, now: Time, limits: Limits) -> Result<Self, Vec<Fault>> {
         let latest_by_policy = limits.longest_life.map(|life| now.plus(life));
         let Some(text) = text else {
-            return Ok(Self(latest_by_policy.into_iter().chain(limits.callers_expiry).min()));
+            let by_default = limits.default_life.map(|life| now.plus(life));
+            return Ok(Self([latest_by_policy, by_default, limits.callers_expiry].into_iter().flatten().min()));
         };
         let millis = time::parse(text)?;
         let expiry =
@@ -43,31 +46,39 @@ impl ExpiresAt {
         if faults.is_empty() { Ok(Self(Some(expiry))) } else { Err(faults) }
     }
 
-    /// The time, if there is one.
+    /// The time; `None`: never.
     #[must_use]
     pub const fn time(self) -> Option<Time> {
         self.0
     }
 }
 
-/// Whether a key that expires at `current` may be given the expiry `wanted`: only an earlier one.
+/// Moves the expiry of a key from `current` to `wanted`.
 ///
 /// # Errors
 ///
-/// It is not earlier.
+/// `wanted` is not earlier.
 pub fn earlier(wanted: Time, current: Option<Time>) -> Result<Time, Fault> {
     if current.is_some_and(|current| wanted >= current) { Err(Fault::NotEarlier) } else { Ok(wanted) }
 }
 
-/// When a key that is rotated at `now` expires: after the grace period, and never later than it
-/// did anyway.
+/// Returns the expiry of a key that is rotated at `now`: the end of the grace period, and never
+/// later than before.
 #[must_use]
 pub fn after_rotation(expires_at: Option<Time>, now: Time, grace_seconds: u32) -> Time {
     let end_of_grace = now.plus(i64::from(grace_seconds) * 1000);
     expires_at.map_or(end_of_grace, |expires_at| expires_at.min(end_of_grace))
 }
 
-/// Whether a key with this expiry is expired at `now`: from that very millisecond on.
+/// Returns the expiry of the replacement of a key that is rotated at `now`: the old expiry, and
+/// never later than the policy's longest life allows.
+#[must_use]
+pub fn of_replacement(expires_at: Option<Time>, now: Time, longest_life: Option<i64>) -> Option<Time> {
+    let latest = longest_life.map(|life| now.plus(life));
+    expires_at.into_iter().chain(latest).min()
+}
+
+/// Whether a key with this expiry is expired at `now`, which it is from that millisecond on.
 #[must_use]
 pub fn is_expired(expires_at: Option<Time>, now: Time) -> bool {
     expires_at.is_some_and(|expires_at| now >= expires_at)
@@ -88,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn it_must_be_later_than_now() {
+    fn an_expiry_is_later_than_now() {
         let free = Limits::default();
         assert_eq!(parse(Some("2030-03-17T17:46:40.001Z"), free), Ok(at(NOW + 1)));
         assert_eq!(parse(Some("2030-03-17T17:46:40.000999Z"), free), Err(vec![Fault::NotInTheFuture]));
@@ -97,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_hold_to_the_millisecond_and_fill_in_what_was_left_out() {
+    fn limits_hold_to_the_millisecond_and_apply_to_an_expiry_that_is_left_out() {
         let policy = Limits { longest_life: Some(1000), ..Limits::default() };
         assert_eq!(parse(Some("2030-03-17T17:46:41Z"), policy), Ok(at(NOW + 1000)));
         assert_eq!(parse(Some("2030-03-17T17:46:41.001Z"), policy), Err(vec![Fault::PastLongestLife]));
@@ -112,7 +123,26 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_is_only_moved_forward() {
+    fn the_default_life_applies_to_an_expiry_that_is_left_out() {
+        let default = Limits { default_life: Some(700), ..Limits::default() };
+        assert_eq!(parse(None, default), Ok(at(NOW + 700)));
+        assert_eq!(parse(Some("2030-03-17T17:46:41Z"), default), Ok(at(NOW + 1000)));
+        assert_eq!(parse(None, Limits { longest_life: Some(800), ..default }), Ok(at(NOW + 700)));
+        assert_eq!(parse(None, Limits { callers_expiry: at(NOW + 600), ..default }), Ok(at(NOW + 600)));
+    }
+
+    #[test]
+    fn a_replacement_expires_with_the_old_key_or_at_the_end_of_the_longest_life() {
+        let now = at(NOW).unwrap();
+        assert_eq!(of_replacement(None, now, None), None);
+        assert_eq!(of_replacement(at(NOW + 5), now, None), at(NOW + 5));
+        assert_eq!(of_replacement(None, now, Some(4)), at(NOW + 4));
+        assert_eq!(of_replacement(at(NOW + 5), now, Some(4)), at(NOW + 4));
+        assert_eq!(of_replacement(at(NOW + 5), now, Some(6)), at(NOW + 5));
+    }
+
+    #[test]
+    fn an_expiry_is_only_made_earlier() {
         let now = at(NOW).unwrap();
         assert_eq!(earlier(now, at(NOW + 1)), Ok(now));
         assert_eq!(earlier(now, None), Ok(now));
@@ -129,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_expired_from_its_very_millisecond_on() {
+    fn a_key_is_expired_from_the_millisecond_of_its_expiry() {
         let now = at(NOW).unwrap();
         assert!(is_expired(at(NOW), now));
         assert!(!is_expired(at(NOW + 1), now));

@@ -1,55 +1,84 @@
-//! What can be wrong with an argument.
+//! Faults of arguments.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-/// One way in which an argument is wrong. It never holds what was passed.
+/// A fault of one argument. It never holds the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
-    /// Nothing is left after outer white space is gone.
+    /// The text is empty, or only white space.
     Empty,
-    /// More than the field holds.
+    /// An argument is longer than a host passes on.
     TooLong,
-    /// A character that people can't see or that changes what they see.
+    /// A name is too long.
+    NameTooLong,
+    /// A reason is too long.
+    ReasonTooLong,
+    /// A user id is too long.
+    UserIdTooLong,
+    /// Metadata is too long.
+    MetadataTooLong,
+    /// A control character, or a character that is invisible or changes the order of the others.
     ForbiddenCharacter,
-    /// A key where other people will read it.
+    /// No character of the text is visible.
+    NotVisible,
+    /// A key, or the beginning of one, in a text that other people read.
     HoldsKey,
-    /// A key where an id or a reference belongs.
+    /// A key in place of an id or a reference.
     SecretPassedAsId,
-    /// Not an API key's id.
+    /// Not the id of an API key.
     NotAnId,
-    /// Neither a project's id nor a slug.
+    /// Not a cursor.
+    NotACursor,
+    /// Neither the id nor the slug of a project.
     NotAReference,
     /// Not an RFC 3339 time.
     NotATime,
     /// A time of day without an offset from UTC.
     NoOffset,
-    /// Second 60, which has no place in a count of milliseconds.
+    /// Second 60, which a count of milliseconds cannot express.
     LeapSecond,
     /// At or before now.
     NotInTheFuture,
     /// Later than the policy's longest life allows.
     PastLongestLife,
-    /// Later than the key that makes this one lives itself.
+    /// Later than the expiry of the key that makes this one.
     PastCallersExpiry,
-    /// Not earlier than the key expires anyway.
+    /// Not earlier than the current expiry.
     NotEarlier,
-    /// Not a status that keys are listed by.
+    /// Not a status filter.
     NotAStatus,
-    /// Less or more than may be asked for.
-    OutOfRange,
+    /// A page size that is out of range.
+    PageSizeOutOfRange,
+    /// A rate limit that is out of range.
+    RateLimitOutOfRange,
     /// Not a scope.
     NotAScope,
+    /// More scopes than a key can have.
+    TooManyScopes,
+    /// A scope that the policy or the caller cannot grant.
+    NotGrantable,
+    /// Not JSON.
+    NotJson,
+    /// JSON, but not an object.
+    NotAnObject,
+    /// JSON with too many levels.
+    TooDeep,
+    /// A JSON object with two members of one name.
+    DuplicateMember,
+    /// Not an idempotency key.
+    NotAnIdempotencyKey,
 }
 
 impl Fault {
-    /// The fixed word for programs.
+    /// The fixed code for programs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         self.texts().0
     }
 
-    /// The sentence for people.
+    /// The sentence for people. It follows the name of the argument.
     #[must_use]
     pub const fn message(self) -> &'static str {
         self.texts().1
@@ -58,34 +87,48 @@ impl Fault {
     const fn texts(self) -> (&'static str, &'static str) {
         match self {
             Self::Empty => ("empty", "must not be empty"),
-            Self::TooLong => ("too-long", "is longer than allowed"),
-            Self::ForbiddenCharacter => ("forbidden-character", "holds a character that people can not see"),
-            Self::HoldsKey => ("holds-key", "holds an API key: revoke that key"),
+            Self::TooLong => ("too-long", "must be at most 65536 bytes"),
+            Self::NameTooLong => ("too-long", "must be at most 100 characters"),
+            Self::ReasonTooLong => ("too-long", "must be at most 200 characters"),
+            Self::UserIdTooLong => ("too-long", "must be at most 255 bytes"),
+            Self::MetadataTooLong => ("too-long", "must be at most 4096 bytes as compact JSON"),
+            Self::ForbiddenCharacter => ("forbidden-character", "must not hold control or invisible characters"),
+            Self::NotVisible => ("not-visible", "must have a visible character"),
+            Self::HoldsKey => ("holds-key", "must not hold an API key or a part of one; revoke that key"),
             Self::SecretPassedAsId => {
-                ("secret-passed-as-id", "is an API key, not an id: revoke it if others have seen it")
+                ("secret-passed-as-id", "must be an id, not an API key; revoke that key if others have seen it")
             }
             Self::NotAnId => ("not-an-id", "must be an API key's id, a hyphenated UUID"),
+            Self::NotACursor => ("not-an-id", "must be the next_cursor of the previous page"),
             Self::NotAReference => (
                 "not-a-reference",
                 "must be a project's id, or a slug of 1 to 63 characters a-z, 0-9 and inner hyphens",
             ),
             Self::NotATime => ("not-a-time", "must be an RFC 3339 time such as 2030-01-31T12:00:00Z, or a date"),
-            Self::NoOffset => ("no-offset", "must say its offset from UTC, such as Z or +02:00"),
-            Self::LeapSecond => ("leap-second", "must not name second 60"),
+            Self::NoOffset => ("no-offset", "must have an offset from UTC, such as Z or +02:00"),
+            Self::LeapSecond => ("leap-second", "must not have second 60"),
             Self::NotInTheFuture => ("not-in-the-future", "must be later than now"),
-            Self::PastLongestLife => ("past-longest-life", "is past the longest life of a key"),
-            Self::NotEarlier => ("not-earlier", "must be earlier than the key expires now"),
+            Self::PastLongestLife => ("past-longest-life", "must not be later than the longest life of a key allows"),
+            Self::PastCallersExpiry => ("past-callers-expiry", "must not be later than the expiry of the calling key"),
+            Self::NotEarlier => ("not-earlier", "must be earlier than the current expiry"),
             Self::NotAStatus => ("not-a-status", "must be active, expired, revoked or all"),
-            Self::OutOfRange => ("out-of-range", "must be from 1 to 100"),
+            Self::PageSizeOutOfRange => ("out-of-range", "must be from 1 to 100"),
+            Self::RateLimitOutOfRange => ("out-of-range", "must be 1 to 1000000 requests in 1 to 86400 seconds"),
             Self::NotAScope => ("not-a-scope", "must be 1 to 64 printable ASCII characters without space, \" and \\"),
-            Self::PastCallersExpiry => ("past-callers-expiry", "is later than the calling key expires itself"),
+            Self::TooManyScopes => ("too-many-scopes", "must be at most 32 scopes"),
+            Self::NotGrantable => ("not-grantable", "must be scopes that the caller may grant"),
+            Self::NotJson => ("not-json", "must be JSON (RFC 8259)"),
+            Self::NotAnObject => ("not-an-object", "must be a JSON object"),
+            Self::TooDeep => ("too-deep", "must have at most 8 levels"),
+            Self::DuplicateMember => ("duplicate-member", "must not have two members of one name"),
+            Self::NotAnIdempotencyKey => ("not-an-idempotency-key", "must be 1 to 128 printable ASCII characters"),
         }
     }
 }
 
-/// Those faults that are there, in order.
+/// The faults that are present, in order.
 pub fn all<const N: usize>(faults: [(bool, Fault); N]) -> Vec<Fault> {
-    faults.into_iter().filter_map(|(is_there, fault)| is_there.then_some(fault)).collect()
+    faults.into_iter().filter_map(|(is_present, fault)| is_present.then_some(fault)).collect()
 }
 
 impl fmt::Display for Fault {
@@ -95,3 +138,19 @@ impl fmt::Display for Fault {
 }
 
 impl core::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_displayed_as_its_message() {
+        assert_eq!(Fault::Empty.to_string(), "must not be empty");
+    }
+
+    #[test]
+    fn faults_keep_their_order() {
+        let faults = [(true, Fault::NoOffset), (false, Fault::Empty), (true, Fault::LeapSecond)];
+        assert_eq!(all(faults), [Fault::NoOffset, Fault::LeapSecond]);
+    }
+}

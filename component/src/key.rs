@@ -12,15 +12,17 @@ const SECRET: usize = 43;
 const CHECKSUM: usize = 6;
 const PREFIX_MIN: usize = 2;
 const PREFIX_MAX: usize = 10;
-/// What follows the prefix: `_`, the lookup, `_`, the secret and the checksum.
+/// The length of a key without its prefix: `_`, the lookup, `_`, the secret and the checksum.
 const TAIL: usize = 1 + LOOKUP + 1 + SECRET + CHECKSUM;
+/// The same, of the beginning of a key that is refused in names.
+const PARTIAL_TAIL: usize = 1 + LOOKUP + 1 + 32;
 
 /// The issuer's prefix: `[a-z][a-z0-9]{1,9}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix(String);
 
 impl Prefix {
-    /// Reads a prefix; `None` if it is not of the form.
+    /// Parses a prefix; `None` if the text is not one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         is_prefix(text.as_bytes()).then(|| Self(text.to_owned()))
@@ -39,7 +41,7 @@ impl Default for Prefix {
     }
 }
 
-/// The SHA-256 of a whole key (FIPS 180-4): what is stored in its place.
+/// The SHA-256 of a whole key (FIPS 180-4), which is stored in place of the key.
 #[derive(Clone, Copy)]
 pub struct KeyHash([u8; 32]);
 
@@ -50,7 +52,7 @@ impl KeyHash {
         &self.0
     }
 
-    /// Whether this is the hash that storage has, in a time that tells nothing about either.
+    /// Whether the stored hash is equal, compared in constant time.
     #[must_use]
     pub fn matches(&self, stored: &[u8]) -> bool {
         self.0.ct_eq(stored).into()
@@ -64,7 +66,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// Makes a new key; `random` fills what it is given with random bytes.
+    /// Makes a new key; `random` fills its argument with random bytes.
     #[must_use]
     pub fn mint(prefix: &Prefix, random: &mut impl FnMut(&mut [u8])) -> Self {
         let mut lookup = [0; LOOKUP];
@@ -81,7 +83,7 @@ impl Key {
         Self { text, lookup }
     }
 
-    /// Reads a presented key; `None` if its form or its checksum is wrong.
+    /// Parses a presented key; `None` if its form or its checksum is wrong.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
@@ -92,7 +94,7 @@ impl Key {
         Some(Self { text: text.to_owned(), lookup })
     }
 
-    /// The key itself.
+    /// The key as text.
     #[must_use]
     pub fn into_text(self) -> String {
         self.text
@@ -104,14 +106,14 @@ impl Key {
         &self.lookup
     }
 
-    /// What is stored in place of the key.
+    /// The hash that is stored in place of the key.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
         KeyHash(Sha256::digest(self.text.as_bytes()).into())
     }
 }
 
-/// `<prefix>_<lookup>`, as people see it. It holds no bit of the secret.
+/// Formats `<prefix>_<lookup>`, the public beginning of a key. It holds no bit of the secret.
 #[must_use]
 pub fn key_prefix(prefix: &str, lookup: &str) -> String {
     let mut text = String::with_capacity(prefix.len() + TAIL);
@@ -121,37 +123,45 @@ pub fn key_prefix(prefix: &str, lookup: &str) -> String {
     text
 }
 
-/// Whether the whole text has the form of a key, whatever its checksum: a mistyped secret is a
-/// secret still.
+/// Whether the whole text has the form of a key, with any checksum: a mistyped secret is still a
+/// secret.
 #[must_use]
 pub fn looks_like_key(text: &str) -> bool {
     has_form(text.as_bytes())
 }
 
-/// Whether a key with a right checksum stands anywhere in the text.
+/// Whether the text contains a key with a right checksum.
 #[must_use]
 pub fn holds_key(text: &str) -> bool {
-    holds(text.as_bytes(), |candidate| has_form(candidate) && has_right_checksum(candidate))
+    holds(text.as_bytes(), TAIL, |candidate| has_form(candidate) && has_right_checksum(candidate))
 }
 
-/// Whether anything that has the form of a key stands anywhere in the text, whatever its checksum.
+/// Whether the text contains the form of a key, with any checksum.
 #[must_use]
 pub fn holds_form_of_key(text: &str) -> bool {
-    holds(text.as_bytes(), has_form)
+    holds(text.as_bytes(), TAIL, has_form)
 }
 
-fn holds(bytes: &[u8], is_key: impl Fn(&[u8]) -> bool) -> bool {
-    let tails = (PREFIX_MIN..bytes.len()).filter(|&at| bytes[at] == b'_');
-    tails.into_iter().any(|at| {
-        let Some(end) = at.checked_add(TAIL).filter(|&end| end <= bytes.len()) else {
-            return false;
-        };
-        // The prefix has no fixed length, so what stands before it may look like a part of it.
-        (PREFIX_MIN..=PREFIX_MAX.min(at)).any(|prefix_len| is_key(&bytes[at - prefix_len..end]))
+/// Whether the text contains the beginning of the form of a key: the prefix, the lookup and 32 or
+/// more characters of the secret. A whole key has that beginning, too.
+#[must_use]
+pub fn holds_part_of_key(text: &str) -> bool {
+    holds(text.as_bytes(), PARTIAL_TAIL, |candidate| has_form_with_tail(candidate, PARTIAL_TAIL))
+}
+
+/// Whether a part of the text passes `is_key`, of those with `tail` bytes from an underscore on.
+fn holds(bytes: &[u8], tail: usize, is_key: impl Fn(&[u8]) -> bool) -> bool {
+    let underscores = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'_').map(|(at, _)| at);
+    underscores.into_iter().any(|at| {
+        // The prefix has no fixed length, and the characters before it may look like a part of it.
+        (PREFIX_MIN..=PREFIX_MAX).any(|prefix_len| {
+            let candidate = at.checked_sub(prefix_len).and_then(|start| bytes.get(start..at + tail));
+            candidate.is_some_and(&is_key)
+        })
     })
 }
 
-/// CRC-32/ISO-HDLC of `body` as six base62 digits.
+/// The CRC-32/ISO-HDLC of `body` as six base62 digits.
 fn checksum(body: &[u8]) -> [u8; CHECKSUM] {
     base62::six_digits(crc32_iso_hdlc(body))
 }
@@ -170,7 +180,12 @@ fn is_prefix(bytes: &[u8]) -> bool {
 }
 
 fn has_form(bytes: &[u8]) -> bool {
-    let Some(prefix_len) = bytes.len().checked_sub(TAIL) else {
+    has_form_with_tail(bytes, TAIL)
+}
+
+/// Whether these are a prefix and `tail` bytes of a lookup and a secret.
+fn has_form_with_tail(bytes: &[u8], tail: usize) -> bool {
+    let Some(prefix_len) = bytes.len().checked_sub(tail) else {
         return false;
     };
     let (prefix, tail) = bytes.split_at(prefix_len);
@@ -205,19 +220,19 @@ mod tests {
     }
 
     #[test]
-    fn crc_has_the_catalogue_s_check_value() {
+    fn the_crc_has_its_published_check_value() {
         assert_eq!(crc32_iso_hdlc(b"123456789"), 0xCBF4_3926);
     }
 
     #[test]
-    fn the_contract_s_vector_is_read() {
+    fn the_known_answer_is_parsed() {
         let key = Key::parse(VECTOR).unwrap();
         assert_eq!(key.lookup(), "0123456789AB");
         assert_eq!(key_prefix("akw", key.lookup()), "akw_0123456789AB");
     }
 
     #[test]
-    fn a_minted_key_is_read_back() {
+    fn a_minted_key_is_parsed() {
         let prefix = Prefix::parse("akw").unwrap();
         let minted = Key::mint(&prefix, &mut counter());
         let (lookup, hash) = (minted.lookup().to_owned(), minted.hash());
@@ -249,7 +264,35 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_inside_a_text() {
+    fn a_form_of_a_key_is_found_at_each_place_and_with_each_prefix() {
+        let tail = &VECTOR[3..];
+        for prefix in ["ab", "a0", "abcdefghij", "abcdefghijk", "9ab", "_ab"] {
+            assert!(holds_form_of_key(&format!("{prefix}{tail}")), "{prefix}");
+        }
+        for prefix in ["", "a", "00", "A", "a-", "0a"] {
+            assert!(!holds_form_of_key(&format!("{prefix}{tail}")), "{prefix}");
+            assert!(!holds_part_of_key(&format!("{prefix}{tail}")), "{prefix}");
+        }
+        assert!(!holds_form_of_key(&VECTOR[..VECTOR.len() - 1]));
+    }
+
+    #[test]
+    fn the_beginning_of_a_key_is_found_from_32_characters_of_the_secret_on() {
+        let beginning = &VECTOR[..3 + PARTIAL_TAIL];
+        assert_eq!(beginning, "akw_0123456789AB_00000000000000000000000000000000");
+        for text in [beginning, VECTOR, &format!("ci {beginning}…"), &format!("x_{beginning}_y")] {
+            assert!(holds_part_of_key(text), "{text}");
+        }
+        for text in ["", "_", "akw_0123456789AB", &beginning[..beginning.len() - 1], &beginning[2..]] {
+            assert!(!holds_part_of_key(text), "{text}");
+        }
+        assert!(!holds_part_of_key(&beginning.replace("AB_", "A_B")));
+        assert!(!holds_part_of_key(&VECTOR.replace("AB_000", "AB_0-0")));
+        assert!(!holds_key(beginning) && !holds_form_of_key(beginning));
+    }
+
+    #[test]
+    fn a_key_is_found_in_a_text() {
         for text in [VECTOR.to_owned(), format!("my {VECTOR}."), format!("x{VECTOR}x"), format!("é_{VECTOR}")] {
             assert!(holds_key(&text), "{text}");
         }

@@ -1,4 +1,4 @@
-//! How a project is named.
+//! References to projects.
 
 use alloc::{borrow::ToOwned, string::String};
 
@@ -11,7 +11,7 @@ const MAX_SLUG: usize = 63;
 pub struct ProjectSlug(String);
 
 impl ProjectSlug {
-    /// Reads a slug; `None` if it is not of the form.
+    /// Parses a slug; `None` if the text is not one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
@@ -30,21 +30,21 @@ impl ProjectSlug {
     }
 }
 
-/// A project, by its id or by its slug. What is UUID-shaped is an id, and only an id.
+/// A reference to a project. UUID-shaped text is an id and never a slug.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ProjectReference {
-    /// Lowercase and hyphenated.
+    /// By id: lowercase and hyphenated.
     Id(String),
-    /// A slug.
+    /// By slug.
     Slug(ProjectSlug),
 }
 
 impl ProjectReference {
-    /// Reads a reference.
+    /// Parses a reference.
     ///
     /// # Errors
     ///
-    /// It is empty, a key, or neither UUID-shaped nor a slug.
+    /// The text is empty, a key, or neither UUID-shaped nor a slug.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         if let Some(uuid) = id::parse_uuid(text) {
             return Ok(Self::Id(id::uuid_text(uuid)));
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_uuid_shaped_is_an_id() {
+    fn uuid_shaped_text_is_an_id() {
         let id = "0192a000-0000-4000-8000-00000000000a";
         assert_eq!(ProjectReference::parse(id), Ok(ProjectReference::Id(id.into())));
         assert_eq!(ProjectReference::parse(&id.to_uppercase()), Ok(ProjectReference::Id(id.into())));

@@ -1,12 +1,23 @@
-//! What a key may do.
+//! Scopes.
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 
 const MAX_LEN: usize = 64;
-/// How many scopes a policy may give to a key.
-pub const MOST: usize = 32;
+/// The maximum number of scopes of a key.
+pub const MAX_SCOPES: usize = 32;
+
+/// The scope that a bearer needs to get and list keys and events.
+pub const READ: &str = "api-keys:read";
+/// The scope that a bearer needs to create and change keys.
+pub const WRITE: &str = "api-keys:write";
+/// The scope that a bearer needs to verify keys that others present.
+pub const VERIFY: &str = "api-keys:verify";
+/// The scope that makes a bearer an operator. It includes the other three.
+pub const ADMIN: &str = "api-keys:admin";
+/// The scopes that keycell itself checks.
+pub const OWN: [&str; 4] = [READ, WRITE, VERIFY, ADMIN];
 
 /// A scope: 1 to 64 characters of RFC 6749's `scope-token`, printable ASCII without space, `"`
 /// and `\`.
@@ -14,7 +25,7 @@ pub const MOST: usize = 32;
 pub struct Scope(String);
 
 impl Scope {
-    /// Reads a scope; `None` if it is not of the form.
+    /// Parses a scope; `None` if the text is not one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_scope = (1..=MAX_LEN).contains(&text.len())
@@ -29,35 +40,53 @@ impl Scope {
     }
 }
 
-/// What a new key may do: the policy's default scopes that its maker holds, sorted and each once.
-/// Nothing in common means nothing allowed.
+/// Parses the scopes that were asked for explicitly, each of which the policy and the caller must
+/// be able to grant. The result is sorted and has no duplicates.
+///
+/// # Errors
+///
+/// All faults: one is not a scope, there are too many, or one cannot be granted.
+pub fn parse_granted(texts: &[String], may_grant: impl Fn(&str) -> bool) -> Result<Vec<String>, Vec<Fault>> {
+    let is_not_a_scope = |text: &String| Scope::parse(text).is_none();
+    let scopes = sorted(texts.iter().map(String::as_str));
+    let faults = fault::all([
+        (texts.iter().any(is_not_a_scope), Fault::NotAScope),
+        (scopes.len() > MAX_SCOPES, Fault::TooManyScopes),
+        (texts.iter().any(|text| !is_not_a_scope(text) && !may_grant(text)), Fault::NotGrantable),
+    ]);
+    if faults.is_empty() { Ok(scopes) } else { Err(faults) }
+}
+
+/// Returns those of the scopes that the caller may grant, sorted and without duplicates.
 #[must_use]
-pub fn granted(defaults: Vec<Scope>, held: &[String]) -> Vec<String> {
+pub fn grantable(scopes: &[Scope], may_grant: impl Fn(&str) -> bool) -> Vec<String> {
+    sorted(scopes.iter().map(Scope::as_str).filter(|scope| may_grant(scope)))
+}
+
+fn sorted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut scopes: Vec<String> = Vec::new();
-    for Scope(scope) in defaults {
-        if held.contains(&scope)
-            && let Err(at) = scopes.binary_search(&scope)
-        {
-            scopes.insert(at, scope);
+    for text in texts {
+        if let Err(at) = scopes.binary_search_by(|scope| scope.as_str().cmp(text)) {
+            scopes.insert(at, text.to_owned());
         }
     }
     scopes
 }
 
-/// Reads the scopes that a call needs.
+/// Parses the scopes that a call requires.
 ///
 /// # Errors
 ///
-/// One of them is no scope.
+/// One of them is not a scope.
 pub fn parse_all(texts: &[String]) -> Result<Vec<Scope>, Fault> {
     texts.iter().map(|text| Scope::parse(text).ok_or(Fault::NotAScope)).collect()
 }
 
-/// Those of the needed scopes that are not held, each once.
+/// Returns the required scopes that are not held, in order and without duplicates.
 #[must_use]
-pub fn missing(needed: &[Scope], held: &[String]) -> Vec<String> {
+pub fn missing(required: &[Scope], held: &[String]) -> Vec<String> {
     let mut missing = Vec::new();
-    for Scope(scope) in needed {
+    for Scope(scope) in required {
         if !held.contains(scope) && !missing.contains(scope) {
             missing.push(scope.clone());
         }
@@ -73,30 +102,49 @@ mod tests {
         texts.iter().map(|&text| text.to_owned()).collect()
     }
 
-    fn granted_of(defaults: &[&str], held: &[&str]) -> Vec<String> {
-        granted(defaults.iter().filter_map(|text| Scope::parse(text)).collect(), &strings(held))
+    fn granted(texts: &[&str]) -> Result<Vec<String>, Vec<Fault>> {
+        parse_granted(&strings(texts), |scope| !scope.starts_with('x'))
     }
 
     #[test]
-    fn a_key_gets_what_is_default_and_held() {
-        assert_eq!(granted_of(&["b", "a", "b", "c"], &["c", "b", "x"]), strings(&["b", "c"]));
-        assert!(granted_of(&["a"], &[]).is_empty());
-        assert!(granted_of(&[], &["a"]).is_empty());
-        assert!(granted_of(&["a"], &["A", "a "]).is_empty());
+    fn explicit_scopes_are_sorted_and_deduplicated() {
+        assert_eq!(granted(&["b", "a", "b"]), Ok(strings(&["a", "b"])));
+        assert_eq!(granted(&[]), Ok(vec![]));
+        let most: Vec<String> = (0..32).map(|number| format!("{number:02}")).collect();
+        let twice = [most.clone(), most.clone()].concat();
+        assert_eq!(parse_granted(&twice, |_| true), Ok(most));
     }
 
     #[test]
-    fn what_is_needed_and_not_held_is_missing() {
-        let needed = parse_all(&strings(&["b", "a", "b", "c"])).unwrap();
-        assert_eq!(missing(&needed, &strings(&["a"])), strings(&["b", "c"]));
+    fn explicit_scopes_are_never_narrowed() {
+        assert_eq!(granted(&["a", "x"]), Err(vec![Fault::NotGrantable]));
+        assert_eq!(granted(&["a", "x y"]), Err(vec![Fault::NotAScope]));
+        assert_eq!(granted(&["", "x"]), Err(vec![Fault::NotAScope, Fault::NotGrantable]));
+        let many: Vec<String> = (0..33).map(|number| format!("x{number}")).collect();
+        assert_eq!(parse_granted(&many, |_| true), Err(vec![Fault::TooManyScopes]));
+        assert_eq!(parse_granted(&many, |_| false), Err(vec![Fault::TooManyScopes, Fault::NotGrantable]));
+    }
+
+    #[test]
+    fn default_scopes_are_narrowed_to_those_that_the_caller_may_grant() {
+        let defaults: Vec<Scope> = ["b", "a", "b", "c"].iter().filter_map(|text| Scope::parse(text)).collect();
+        assert_eq!(grantable(&defaults, |scope| scope != "a"), strings(&["b", "c"]));
+        assert!(grantable(&defaults, |_| false).is_empty());
+        assert!(grantable(&[], |_| true).is_empty());
+    }
+
+    #[test]
+    fn a_required_scope_that_is_not_held_is_missing() {
+        let required = parse_all(&strings(&["b", "a", "b", "c"])).unwrap();
+        assert_eq!(missing(&required, &strings(&["a"])), strings(&["b", "c"]));
         assert!(missing(&[], &[]).is_empty());
         assert_eq!(parse_all(&strings(&["a", ""])), Err(Fault::NotAScope));
     }
 
     #[test]
     fn a_scope_is_a_scope_token() {
-        for good in ["a", "api-keys:read", "https://x.example/y?z=*", &"s".repeat(64)] {
-            assert!(Scope::parse(good).is_some(), "{good}");
+        for good in ["a", "https://x.example/y?z=*", &"s".repeat(64)].iter().chain(&OWN) {
+            assert_eq!(Scope::parse(good).unwrap().as_str(), *good);
         }
         for bad in ["", "a b", "a\"", "a\\", "é", "a\n", &"s".repeat(65)] {
             assert!(Scope::parse(bad).is_none(), "{bad}");

@@ -1,4 +1,4 @@
-//! Times: RFC 3339 outside, milliseconds inside.
+//! Times: RFC 3339 in arguments and results, milliseconds inside.
 
 use alloc::{string::String, vec, vec::Vec};
 
@@ -6,15 +6,15 @@ use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, TimeDelta, T
 
 use crate::fault::{self, Fault};
 
-/// A time to the millisecond, from 1970 to the end of the year 9999.
+/// A time in milliseconds, from 1970 to the end of the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(i64);
 
 impl Time {
-    /// `9999-12-31T23:59:59.999Z`, the last that RFC 3339 can write in UTC.
+    /// `9999-12-31T23:59:59.999Z`, the last time that RFC 3339 can write in UTC.
     pub const LAST: Self = Self(253_402_300_799_999);
 
-    /// From milliseconds since 1970; `None` outside the range.
+    /// Makes a time of milliseconds since 1970; `None` outside the range.
     #[must_use]
     pub fn from_millis(millis: i64) -> Option<Self> {
         (0..=Self::LAST.0).contains(&millis).then_some(Self(millis))
@@ -26,15 +26,15 @@ impl Time {
         self.0
     }
 
-    /// So many milliseconds later, at most [`Self::LAST`].
+    /// The time this many milliseconds later, at most [`Self::LAST`].
     #[must_use]
     pub fn plus(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis).clamp(0, Self::LAST.0))
     }
 
-    /// `YYYY-MM-DDTHH:MM:SS.sssZ`.
+    /// Formats the time as `YYYY-MM-DDTHH:MM:SS.sssZ`.
     #[must_use]
-    pub fn to_text(self) -> String {
+    pub fn to_rfc3339(self) -> String {
         let time = DateTime::from_timestamp_millis(self.0).unwrap_or_default();
         let mut text = String::with_capacity(24);
         push_digits(&mut text, time.year().unsigned_abs(), 1000, '-');
@@ -48,13 +48,13 @@ impl Time {
     }
 }
 
-/// Reads an RFC 3339 `date-time`, or a `full-date`, which is its day's first moment in UTC, as
-/// milliseconds since 1970. What is finer than a millisecond is cut.
+/// Parses an RFC 3339 `date-time`, or a `full-date`, which is midnight of that day in UTC, into
+/// milliseconds since 1970. Finer fractions are truncated.
 ///
 /// # Errors
 ///
-/// All that is wrong with it: it is empty, neither of the two, without an offset, at second 60, or
-/// outside the years that RFC 3339 can write.
+/// All faults: the text is empty or neither of the two, has no offset, has second 60, or is outside
+/// the years that RFC 3339 can write.
 pub fn parse(text: &str) -> Result<i64, Vec<Fault>> {
     if text.is_empty() {
         return Err(vec![Fault::Empty]);
@@ -88,11 +88,11 @@ fn push_digits(text: &mut String, value: u32, mut unit: u32, end: char) {
     text.push(end);
 }
 
-/// What is left to read.
+/// The text that is not read yet.
 struct Cursor<'a>(&'a [u8]);
 
 impl Cursor<'_> {
-    /// The next byte, if it is one of these.
+    /// Takes the next byte if it is one of these.
     fn one_of(&mut self, allowed: &[u8]) -> Option<u8> {
         let (&first, rest) = self.0.split_first()?;
         allowed.contains(&first).then(|| {
@@ -101,7 +101,7 @@ impl Cursor<'_> {
         })
     }
 
-    /// A number of exactly so many digits.
+    /// Takes a number of exactly this many digits.
     fn number(&mut self, digits: usize) -> Option<u32> {
         (0..digits).try_fold(0, |number, _| {
             let digit = self.one_of(b"0123456789")?;
@@ -117,7 +117,7 @@ impl Cursor<'_> {
         NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, self.number(2)?)
     }
 
-    /// `T` and a time of day, and whether it is at second 60, for which 59 stands then.
+    /// Takes `T` and a time of day. Returns second 60 as second 59 and `true`.
     fn time(&mut self) -> Option<(NaiveTime, bool)> {
         self.one_of(b"Tt")?;
         let hour = self.number(2)?;
@@ -134,7 +134,7 @@ impl Cursor<'_> {
         Some((time, is_leap))
     }
 
-    /// One fraction digit or more, of which three count.
+    /// Takes one fraction digit or more, of which three count.
     fn milliseconds(&mut self) -> Option<u32> {
         let mut milliseconds = self.number(1)? * 100;
         for unit in [10, 1] {
@@ -162,20 +162,20 @@ mod tests {
     use super::*;
 
     fn utc(text: &str) -> Result<String, Vec<Fault>> {
-        parse(text).map(|millis| Time::from_millis(millis).unwrap().to_text())
+        parse(text).map(|millis| Time::from_millis(millis).unwrap().to_rfc3339())
     }
 
     #[test]
     fn times_are_written_with_three_decimals() {
-        assert_eq!(Time::from_millis(0).unwrap().to_text(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(Time::LAST.to_text(), "9999-12-31T23:59:59.999Z");
-        assert_eq!(Time::from_millis(1_709_210_096_007).unwrap().to_text(), "2024-02-29T12:34:56.007Z");
+        assert_eq!(Time::from_millis(0).unwrap().to_rfc3339(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Time::LAST.to_rfc3339(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Time::from_millis(1_709_210_096_007).unwrap().to_rfc3339(), "2024-02-29T12:34:56.007Z");
         assert_eq!(Time::from_millis(-1), None);
         assert_eq!(Time::from_millis(Time::LAST.millis() + 1), None);
     }
 
     #[test]
-    fn offsets_are_applied_and_fractions_cut() {
+    fn offsets_are_applied_and_fractions_truncated() {
         for (text, expected) in [
             ("2030-01-02", "2030-01-02T00:00:00.000Z"),
             ("2030-01-02T03:04:05Z", "2030-01-02T03:04:05.000Z"),
@@ -190,12 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn two_faults_are_both_told() {
+    fn two_faults_are_both_reported() {
         assert_eq!(parse("2030-06-30T23:59:60"), Err(vec![Fault::NoOffset, Fault::LeapSecond]));
     }
 
     #[test]
-    fn what_is_wrong_is_told_apart() {
+    fn each_fault_has_its_own_code() {
         for (text, fault) in [
             ("", Fault::Empty),
             ("2030-01-02T03:04:05", Fault::NoOffset),

@@ -1,21 +1,16 @@
-//! Changes of a record that others may be changing, too.
+//! Optimistic concurrency of writes.
 
 use super::api_keys::Error;
-use super::find_key;
-use super::storage::{self, KeyRecord};
-use crate::access::Caller;
-use crate::id::ApiKeyId;
+use super::storage::{self, EventRecord, KeyRecord};
 
-/// Reads the key, and has `write` decide and store what becomes of it, again with the newer record
-/// when another change came first, up to so many times.
-pub fn change<T>(
-    caller: &Caller,
-    id: ApiKeyId,
-    attempts: usize,
-    mut write: impl FnMut(KeyRecord) -> Result<Result<T, storage::Error>, Error>,
+/// Calls `write` until storage reports no conflict, for at most this many attempts. `write` reads
+/// what it depends on anew each time.
+pub fn retry<T>(
+    attempts: u32,
+    mut write: impl FnMut() -> Result<Result<T, storage::Error>, Error>,
 ) -> Result<T, Error> {
     for _ in 0..attempts {
-        match write(find_key(caller, id)?)? {
+        match write()? {
             Ok(written) => return Ok(written),
             Err(storage::Error::Conflict) => {}
             Err(error) => return Err(error.into()),
@@ -24,8 +19,14 @@ pub fn change<T>(
     Err(Error::Conflict)
 }
 
-/// Stores a record that was changed; gives it as it is told.
-pub fn update(record: KeyRecord) -> Result<KeyRecord, storage::Error> {
-    storage::update_key(&record)?;
-    Ok(record)
+/// Returns `conflict` if the record does not have the revision that the caller expects. A retry
+/// after another call's change ends here, too.
+pub fn require_revision(record: &KeyRecord, expected: Option<u32>) -> Result<(), Error> {
+    if expected.is_none_or(|expected| expected == record.revision) { Ok(()) } else { Err(Error::Conflict) }
+}
+
+/// Stores a changed record with its event. Returns the record as it is then stored.
+pub fn update(record: KeyRecord, event: &EventRecord) -> Result<KeyRecord, storage::Error> {
+    storage::update_key(&record, event)?;
+    Ok(record.changed())
 }

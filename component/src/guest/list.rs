@@ -1,53 +1,58 @@
 //! `list-api-keys`.
 
-use alloc::vec::Vec;
-
-use super::api_keys::{ApiKeyPage, Error, ListedApiKey};
+use super::api_keys::{ApiKeyPage, Error, ListRequest};
 use super::context::InternalCause;
-use super::{Faults, find_project, imports, storage};
-use crate::access::{self, Caller};
-use crate::id::ApiKeyId;
+use super::fault::Faults;
+use super::{caller, find, imports, storage};
+use crate::id;
+use crate::page;
 use crate::project::ProjectReference;
-use crate::status::{self, StatusFilter};
-use crate::time::Time;
+use crate::scopes;
+use crate::status::{Status, StatusFilter};
+use crate::user::UserId;
 
-pub fn list_api_keys(
-    status: Option<&str>,
-    project_reference: Option<&str>,
-    limit: Option<u32>,
-    cursor: Option<&str>,
-) -> Result<ApiKeyPage, Error> {
+pub fn list_api_keys(request: &ListRequest) -> Result<ApiKeyPage, Error> {
     let now = imports::now()?;
-    let caller = Caller::acting(now)?;
+    let actor = caller::acting(now, scopes::READ)?;
     let mut faults = Faults::default();
-    let status = faults.take("status", StatusFilter::parse(status, now));
-    let project = faults.take("project_reference", project_reference.map(ProjectReference::parse).transpose());
-    let limit = faults.take("limit", status::page_size(limit));
-    let cursor = faults.take("cursor", cursor.map(ApiKeyId::parse).transpose());
-    let (Some(status), Some(project), Some(limit), Some(cursor)) = (status, project, limit, cursor) else {
+    let status = faults.take("status", StatusFilter::parse(request.status.as_deref()));
+    let project = request.project_reference.as_deref().map(ProjectReference::parse).transpose();
+    let project = faults.take("project_reference", project);
+    let owner = faults.take("owner", request.owner.as_deref().map(UserId::parse).transpose());
+    let size = faults.take("limit", page::parse_size(request.limit));
+    let before = faults.take("cursor", request.cursor.as_deref().map(id::parse_cursor).transpose());
+    let (Some(status), Some(project), Some(owner), Some(size), Some(before)) = (status, project, owner, size, before)
+    else {
         return Err(faults.into());
     };
-    let project_id = match project {
-        Some(reference) => Some(find_project(&caller, reference)?),
-        None => caller.project_id.clone(),
-    };
-    let mut records = storage::list_keys(&storage::KeyFilter {
-        user_id: caller.user_id.clone(),
-        project_id,
-        revoked: status.revoked,
-        expires_after: status.expires_after.map(Time::millis),
-        expires_until: status.expires_until.map(Time::millis),
-        before: cursor.map(ApiKeyId::to_text),
-        // One more tells whether there is a next page.
-        limit: limit + 1,
+
+    let project = project.map(|reference| find::project(&actor, reference)).transpose()?;
+    let selection = actor.select(owner.map(UserId::into_text), project).ok_or(Error::Forbidden)?;
+    let records = storage::list_keys(&storage::KeyFilter {
+        user_id: selection.user_id.clone(),
+        project_id: selection.project_id.clone(),
+        status: status.into(),
+        now: now.millis(),
+        before,
+        // One more than the page, which shows whether there is a next page.
+        limit: size + 1,
     })?;
-    // Storage was told whose keys to give. It is not trusted with it.
-    if !records.iter().all(|record| access::may_see(&caller, &record.user_id, record.project_id.as_deref())) {
+    // A storage that ignores the filter must not disclose keys.
+    if !records.iter().all(|record| selection.has(&record.user_id, record.project_id.as_deref())) {
         return Err(InternalCause::StorageRecord.into());
     }
-    let is_last = records.len() <= limit as usize;
-    records.truncate(limit as usize);
-    let next_cursor = records.last().filter(|_| !is_last).map(|record| record.id.clone());
-    let api_keys = records.into_iter().map(|record| record.listed(now)).collect::<Result<Vec<ListedApiKey>, _>>()?;
-    Ok(ApiKeyPage { api_keys, next_cursor })
+    let (records, next_cursor) = page::end(records, size, |record| &record.id);
+    let api_keys = records.into_iter().map(|record| record.details(now)).collect::<Result<_, _>>()?;
+    Ok(ApiKeyPage { next_cursor, api_keys })
+}
+
+impl From<StatusFilter> for storage::StatusFilter {
+    fn from(filter: StatusFilter) -> Self {
+        match filter {
+            StatusFilter::All => Self::All,
+            StatusFilter::Only(Status::Active) => Self::Active,
+            StatusFilter::Only(Status::Expired) => Self::Expired,
+            StatusFilter::Only(Status::Revoked) => Self::Revoked,
+        }
+    }
 }

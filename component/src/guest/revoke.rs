@@ -1,18 +1,25 @@
 //! `revoke-api-key`.
 
-use super::api_keys::{Error, ListedApiKey};
-use super::storage::KeyRecord;
-use super::{Faults, change, imports};
-use crate::access::Caller;
+use super::api_keys::{ApiKeyDetails, Error};
+use super::fault::Faults;
+use super::storage::{Action, KeyRecord};
+use super::{caller, change, find, imports, mint};
+use crate::event::Field;
 use crate::id::ApiKeyId;
 use crate::name::RevocationReason;
+use crate::scopes;
 
-/// So many that whoever changes the key all the time does not keep it from being revoked.
-const ATTEMPTS: usize = 100;
+/// The attempts to revoke a key. There are many, so that other changes at the same time do not keep
+/// the key from being revoked.
+const MAX_ATTEMPTS: u32 = 100;
 
-pub fn revoke_api_key(api_key_id: &str, reason: Option<&str>) -> Result<ListedApiKey, Error> {
+pub fn revoke_api_key(
+    api_key_id: &str,
+    reason: Option<&str>,
+    if_revision: Option<u32>,
+) -> Result<ApiKeyDetails, Error> {
     let now = imports::now()?;
-    let caller = Caller::acting(now)?;
+    let actor = caller::acting(now, scopes::WRITE)?;
     let mut faults = Faults::default();
     let id = faults.take("api_key_id", ApiKeyId::parse(api_key_id));
     let reason = faults.take("reason", reason.map(RevocationReason::parse).transpose());
@@ -20,13 +27,18 @@ pub fn revoke_api_key(api_key_id: &str, reason: Option<&str>) -> Result<ListedAp
         return Err(faults.into());
     };
     let reason = reason.map(RevocationReason::into_text);
-    let revoked = change::change(&caller, id, ATTEMPTS, |record| {
+    let revoked = change::retry(MAX_ATTEMPTS, || {
+        let record = find::key(&actor, id)?.key;
+        change::require_revision(&record, if_revision)?;
         if record.revoked_at.is_some() {
             return Ok(Ok(record));
         }
+        let fields = [(Field::RevokedAt, true), (Field::RevocationReason, reason.is_some())];
+        let event = mint::event(&actor, now, Action::Revoked, &record, &fields);
         let millis = now.millis();
         let revocation_reason = reason.clone();
-        Ok(change::update(KeyRecord { revoked_at: Some(millis), revocation_reason, updated_at: millis, ..record }))
+        let revoked = KeyRecord { revoked_at: Some(millis), revocation_reason, updated_at: millis, ..record };
+        Ok(change::update(revoked, &event))
     })?;
-    revoked.listed(now)
+    revoked.details(now)
 }

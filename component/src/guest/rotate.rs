@@ -1,54 +1,60 @@
 //! `rotate-api-key`.
 
-use alloc::borrow::ToOwned;
-
 use super::api_keys::{CreatedApiKey, Error};
-use super::context::{self, InternalCause};
-use super::storage::{self, KeyRecord};
-use super::{Faults, change, create, find_project, imports, stored_time};
-use crate::access::{self, Caller};
+use super::fault::Faults;
+use super::record::stored_optional_time;
+use super::storage::{self, Action, KeyRecord};
+use super::{caller, change, find, imports, mint, policy};
+use crate::event::Field;
 use crate::expiry;
 use crate::id::ApiKeyId;
-use crate::key::Prefix;
-use crate::project::ProjectReference;
+use crate::scopes;
 use crate::status::Status;
+use crate::time::Time;
 
-/// How often the record is read again because somebody else has changed it in between.
-const ATTEMPTS: usize = 5;
+/// The attempts to rotate a key.
+const MAX_ATTEMPTS: u32 = 5;
 
-pub fn rotate_api_key(api_key_id: &str, grace_seconds: u32) -> Result<CreatedApiKey, Error> {
+pub fn rotate_api_key(api_key_id: &str, grace_seconds: u32, if_revision: Option<u32>) -> Result<CreatedApiKey, Error> {
     let now = imports::now()?;
-    let caller = Caller::acting(now)?;
+    let actor = caller::acting(now, scopes::WRITE)?;
+    let policy = policy::current()?;
     let mut faults = Faults::default();
     let Some(id) = faults.take("api_key_id", ApiKeyId::parse(api_key_id)) else {
         return Err(faults.into());
     };
-    let prefix = Prefix::parse(&context::get_policy().prefix).ok_or(InternalCause::Policy)?;
-    let (record, key) = change::change(&caller, id, ATTEMPTS, |mut old| {
-        let expires_at = old.expires_at.map(stored_time).transpose()?;
-        if !access::may_hold(&caller, &old.scopes, expires_at) {
+    let (record, key) = change::retry(MAX_ATTEMPTS, || {
+        let storage::KeyRole { key: mut old, role } = find::key(&actor, id)?;
+        let expires_at = stored_optional_time(old.expires_at)?;
+        if !actor.acts_for(&old.user_id) || !actor.may_hold(&old.scopes, expires_at) {
             return Err(Error::Forbidden);
         }
+        if let Some(project_id) = &old.project_id {
+            find::enter(&actor, project_id.clone(), role)?;
+        }
+        change::require_revision(&old, if_revision)?;
         if old.rotated_to.is_some() || old.status(now)? != Status::Active {
-            return Err(Error::Conflict);
+            return Err(Error::NotActive);
         }
-        // Whoever has left the project makes no more keys for it.
-        if let Some(id) = old.project_id.clone() {
-            find_project(&caller, ProjectReference::Id(id))?;
-        }
+
         let mut replacement = KeyRecord {
             created_at: now.millis(),
             updated_at: now.millis(),
+            expires_at: expiry::of_replacement(expires_at, now, policy.longest_life()).map(Time::millis),
             last_used_at: None,
             rotated_from: Some(old.id.clone()),
             revision: 0,
             ..old.clone()
         };
-        let key = create::mint(&mut replacement, &prefix, now);
+        let key = mint::key(&mut replacement, policy.prefix(), now);
         old.expires_at = Some(expiry::after_rotation(expires_at, now, grace_seconds).millis());
-        old.rotated_to = Some(replacement.id.to_owned());
+        old.rotated_to = Some(replacement.id.clone());
         old.updated_at = now.millis();
-        Ok(storage::rotate_key(&old, &replacement).map(|()| (replacement, key)))
+
+        let fields = [(Field::ExpiresAt, true), (Field::RotatedTo, true)];
+        let rotated = mint::event(&actor, now, Action::Rotated, &old, &fields);
+        let created = mint::created_event(&actor, now, &replacement);
+        Ok(storage::rotate_key(&old, &rotated, &replacement, &created).map(|()| (replacement, key)))
     })?;
-    create::told(record, key)
+    record.created(key)
 }

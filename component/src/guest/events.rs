@@ -1,0 +1,90 @@
+//! `list-events`.
+
+use alloc::borrow::ToOwned;
+use alloc::string::ToString;
+
+use super::api_keys::{Error, Event, EventPage, EventRequest};
+use super::context::InternalCause;
+use super::fault::Faults;
+use super::record::rfc3339;
+use super::storage::{self, Action, EventRecord};
+use super::{caller, find, imports};
+use crate::access::Selection;
+use crate::id::{self, ApiKeyId};
+use crate::page;
+use crate::project::ProjectReference;
+use crate::scopes;
+use crate::time;
+use crate::user::UserId;
+
+pub fn list_events(request: &EventRequest) -> Result<EventPage, Error> {
+    let actor = caller::acting(imports::now()?, scopes::READ)?;
+    let mut faults = Faults::default();
+    let key_id = faults.take("api_key_id", request.api_key_id.as_deref().map(ApiKeyId::parse).transpose());
+    let project = request.project_reference.as_deref().map(ProjectReference::parse).transpose();
+    let project = faults.take("project_reference", project);
+    let owner = faults.take("owner", request.owner.as_deref().map(UserId::parse).transpose());
+    let since = faults.take("since", request.since.as_deref().map(time::parse).transpose());
+    let until = faults.take("until", request.until.as_deref().map(time::parse).transpose());
+    let size = faults.take("limit", page::parse_size(request.limit));
+    let cursor = faults.take("cursor", request.cursor.as_deref().map(id::parse_cursor).transpose());
+    let (Some(key_id), Some(project), Some(owner), Some(since), Some(until), Some(size), Some(cursor)) =
+        (key_id, project, owner, since, until, size, cursor)
+    else {
+        return Err(faults.into());
+    };
+
+    let owner = owner.map(UserId::into_text);
+    let project = project.map(|reference| find::project(&actor, reference)).transpose()?;
+    let asked = Selection { user_id: owner.clone(), project_id: project.as_ref().map(|(id, _)| id.clone()) };
+    let selection = actor.select(owner, project).ok_or(Error::Forbidden)?;
+    // All events of a key are visible to those who may see the key.
+    let selection = match key_id {
+        Some(id) => find::key(&actor, id).map(|_| asked)?,
+        None => selection,
+    };
+    let key_id = key_id.map(|id| id.to_string());
+    let records = storage::list_events(&storage::EventFilter {
+        key_id: key_id.clone(),
+        user_id: selection.user_id.clone(),
+        project_id: selection.project_id.clone(),
+        since: since.map(id::first_at),
+        before: until.map(id::first_at).into_iter().chain(cursor).min(),
+        // One more than the page, which shows whether there is a next page.
+        limit: size + 1,
+    })?;
+    // A storage that ignores the filter must not disclose events.
+    let is_selected = |event: &EventRecord| {
+        selection.has(&event.user_id, event.project_id.as_deref())
+            && key_id.as_ref().is_none_or(|id| *id == event.key_id)
+    };
+    if !records.iter().all(is_selected) {
+        return Err(InternalCause::StorageRecord.into());
+    }
+    let (records, next_cursor) = page::end(records, size, |record| &record.id);
+    let events = records.into_iter().map(EventRecord::returned).collect::<Result<_, _>>()?;
+    Ok(EventPage { next_cursor, events })
+}
+
+impl EventRecord {
+    fn returned(self) -> Result<Event, Error> {
+        let action = match self.action {
+            Action::Created => "created",
+            Action::IssuedAgain => "issued-again",
+            Action::Updated => "updated",
+            Action::Rotated => "rotated",
+            Action::Revoked => "revoked",
+        };
+        Ok(Event {
+            id: self.id,
+            time: rfc3339(self.time)?,
+            action: action.to_owned(),
+            api_key_id: self.key_id,
+            user_id: self.user_id,
+            project_id: self.project_id,
+            actor_user_id: self.actor_user_id,
+            actor_api_key_id: self.actor_key_id,
+            fields: self.fields,
+        })
+    }
+}
