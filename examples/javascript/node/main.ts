@@ -1,26 +1,28 @@
 import { parseArgs } from 'node:util';
-import type { Caller } from '../generated/interfaces/keycell-api-keys-context.js';
-import { Authority } from './authority.js';
+import type { ApiKeys, Arguments } from '../shared/arguments.js';
+import { Authority } from '../shared/authority.js';
+import { KeycellError } from '../shared/failure.js';
+import { toolJson } from '../shared/json.js';
+import { coreModule } from './core.js';
 import { openDatabase } from './database.js';
-import { KeycellError } from './failure.js';
-import { json, verificationJson } from './json.js';
 import { sqliteStorage } from './storage.js';
 
 const USAGE = 'usage: main.js --database PATH --user ID create NAME | get ID | verify < KEY | list';
 const SCOPES = ['api-keys:read', 'api-keys:write'];
-const LONGEST_KEY = 4096;
+const MAX_KEY_LENGTH = 4096;
 
-type Work = (authority: Authority, caller: Caller) => unknown;
+type Call = <Name extends keyof ApiKeys>(name: Name, ...args: Arguments<Name>) => ReturnType<ApiKeys[Name]>;
+type Work = (call: Call) => unknown;
 type Command = { database: string; user: string; work: Work };
 
-/** The command that was given, if it is one. What is wrong with it is not told: that may be a key. */
+/** Parses the command. The reason why it is wrong is not shown: it could repeat a key. */
 function parse(): Command | undefined {
   const options = { database: { type: 'string' }, user: { type: 'string' } } as const;
   try {
     const { values: { database, user }, positionals } = parseArgs({ options, allowPositionals: true });
     const work = workOf(positionals);
-    const isWhole = database !== undefined && user !== undefined && work !== undefined;
-    return isWhole ? { database, user, work } : undefined;
+    const isComplete = database !== undefined && user !== undefined && work !== undefined;
+    return isComplete ? { database, user, work } : undefined;
   } catch {
     return undefined;
   }
@@ -30,31 +32,30 @@ function workOf([name, ...args]: string[]): Work | undefined {
   const [argument] = args;
   switch (`${name} ${args.length}`) {
     case 'create 1':
-      return (authority, caller) => json(authority.call(caller, 'createApiKey', argument!, undefined, undefined));
+      return (call) => call('createApiKey', argument!, undefined, undefined);
     case 'get 1':
-      return (authority, caller) => json(authority.call(caller, 'getApiKey', argument!));
+      return (call) => call('getApiKey', argument!);
     case 'verify 0':
       return verify;
     case 'list 0':
-      return (authority, caller) =>
-        json(authority.call(caller, 'listApiKeys', undefined, undefined, undefined, undefined));
+      return (call) => call('listApiKeys', {});
     default:
       return undefined;
   }
 }
 
-async function verify(authority: Authority): Promise<unknown> {
-  const verification = authority.call(undefined, 'verifyApiKey', await presentedKey(), []);
+async function verify(call: Call): Promise<unknown> {
+  const verification = call('verifyApiKey', await presentedKey(), []);
   if (verification.tag === 'refused') process.exitCode = 1;
-  return verificationJson(verification);
+  return verification;
 }
 
-/** What stands on standard input, without the end of its line. The rest of what is too long for a key is not read. */
+/** Reads the key on standard input without the end of its line, and no more of it than a key can have. */
 async function presentedKey(): Promise<string> {
   let text = '';
   for await (const part of process.stdin.setEncoding('utf8')) {
     text += part;
-    if (text.length > LONGEST_KEY) break;
+    if (text.length > MAX_KEY_LENGTH) break;
   }
   return text.replace(/\r?\n$/, '');
 }
@@ -62,8 +63,10 @@ async function presentedKey(): Promise<string> {
 async function run({ database, user, work }: Command): Promise<void> {
   try {
     const storage = sqliteStorage(openDatabase(database));
-    const authority = new Authority(storage, { prefix: 'keycell', defaultScopes: SCOPES });
-    console.log(JSON.stringify(await work(authority, { userId: user, scopes: SCOPES })));
+    const authority = new Authority(coreModule, { prefix: 'keycell', defaultScopes: SCOPES });
+    const caller = { tag: 'user', val: { id: user, operator: false, scopes: SCOPES } } as const;
+    const answer = await work((name, ...args) => authority.call(storage, caller, name, ...args));
+    console.log(JSON.stringify(toolJson(answer as object)));
   } catch (error) {
     console.error(`error: ${error instanceof KeycellError ? sentence(error) : (error as Error).message}`);
     process.exitCode = 1;
@@ -77,7 +80,7 @@ function sentence({ failure }: KeycellError): string {
     case 'not-found':
       return `no such ${failure.val}`;
     case 'internal':
-      return `internal, and the log has its cause under ${failure.val}`;
+      return `internal error: see the log entry ${failure.val}`;
     default:
       return failure.tag;
   }

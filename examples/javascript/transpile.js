@@ -1,5 +1,5 @@
-// Makes JavaScript of the component, and types of its world. Puts the input schemas of the forms beside them.
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+// Makes JavaScript and types of the component. Copies the database schema and the forms' input schemas beside them.
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { transpile } from '@bytecodealliance/jco-transpile';
 
@@ -9,6 +9,7 @@ for (const [path, content] of Object.entries(files)) {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, content);
 }
+await cp('../../host/keycell-sqlite/src/migrations', 'generated/migrations', { recursive: true });
 for (const tool of ['create_api_key', 'get_api_key']) {
-  await copyFile(`../../tests/schemas/${tool}.input.json`, `generated/${tool}.input.json`);
+  await cp(`../../tests/schemas/${tool}.input.json`, `generated/${tool}.input.json`);
 }
