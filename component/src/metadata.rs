@@ -168,24 +168,24 @@ impl Scanner<'_> {
             'r' => '\r',
             't' => '\t',
             'u' => {
-                let first = self.code_unit()?;
-                let mut units = vec![first];
-                if (0xD800..0xDC00).contains(&first) && self.skip("\\u") {
-                    units.push(self.code_unit()?);
-                }
-                match char::decode_utf16(units).collect::<Result<Vec<_>, _>>().as_deref() {
-                    Ok(&[c]) => c,
-                    _ => return Err(Fault::NotJson),
-                }
+                let unit = self.code_unit()?;
+                let scalar = match unit {
+                    0xD800..=0xDBFF if self.skip("\\u") => match self.code_unit()? {
+                        low @ 0xDC00..=0xDFFF => 0x1_0000 + (unit - 0xD800) * 0x400 + (low - 0xDC00),
+                        _ => return Err(Fault::NotJson),
+                    },
+                    _ => unit,
+                };
+                char::from_u32(scalar).ok_or(Fault::NotJson)?
             }
             _ => return Err(Fault::NotJson),
         })
     }
 
-    fn code_unit(&mut self) -> Result<u16, Fault> {
+    fn code_unit(&mut self) -> Result<u32, Fault> {
         (0..4).try_fold(0, |unit, _| {
             let digit = self.next()?.to_digit(16).ok_or(Fault::NotJson)?;
-            Ok(unit * 16 + digit as u16)
+            Ok(unit * 16 + digit)
         })
     }
 

@@ -4,6 +4,7 @@
 //! them take: they would be half of the component.
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use core::mem;
 
 include!(concat!(env!("OUT_DIR"), "/nfc_tables.rs"));
 
@@ -106,7 +107,7 @@ fn compose(first: char, second: char) -> Option<char> {
 fn combining_class(c: char) -> u8 {
     let c = u32::from(c);
     let after = CLASSES.partition_point(|run| run.start() <= c);
-    match CLASSES[..after].last() {
+    match after.checked_sub(1).and_then(|index| CLASSES.get(index)) {
         Some(run) if c <= run.end() => run.0 as u8,
         _ => 0,
     }
@@ -161,7 +162,8 @@ fn push_in_order(chars: &mut Vec<char>, c: char) {
     let class = combining_class(c);
     let is_before = |&other: &char| class == 0 || combining_class(other) <= class;
     let at = chars.iter().rposition(is_before).map_or(0, |before| before + 1);
-    chars.insert(at, c);
+    let last = chars.iter_mut().skip(at).fold(c, |moved, place| mem::replace(place, moved));
+    chars.push(last);
 }
 
 /// Each character joined with the last starter before it, unless something between the two
@@ -177,7 +179,7 @@ fn composed(decomposed: &[char]) -> Vec<char> {
             .filter(|&at| at + 1 == chars.len() || last_class < class)
             .and_then(|at| Some((at, compose(*chars.get(at)?, c)?)));
         if let Some((at, whole)) = whole {
-            chars[at] = whole;
+            chars.get_mut(at).into_iter().for_each(|place| *place = whole);
             continue;
         }
         if class == 0 {

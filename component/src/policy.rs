@@ -32,7 +32,7 @@ impl Policy {
         default_scopes: &[String],
         grantable_scopes: Option<&[String]>,
     ) -> Option<Self> {
-        let parse_all = |texts: &[String]| texts.iter().map(|text| Scope::parse(text)).collect::<Option<Vec<_>>>();
+        let parse_all = |texts: &[String]| scopes::parse_all(texts).ok();
         let is_positive = |life: Option<i64>| life.is_none_or(|life| life > 0);
         let default_scopes = parse_all(default_scopes)?;
         let grantable_scopes = match grantable_scopes {

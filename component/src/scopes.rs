@@ -1,6 +1,7 @@
 //! Scopes.
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use core::iter;
 
 use crate::fault::{self, Fault};
 
@@ -48,7 +49,7 @@ impl Scope {
 /// All faults: one is not a scope, there are too many, or one cannot be granted.
 pub fn parse_granted(texts: &[String], may_grant: impl Fn(&str) -> bool) -> Result<Vec<String>, Vec<Fault>> {
     let is_not_a_scope = |text: &String| Scope::parse(text).is_none();
-    let scopes = sorted(texts.iter().map(String::as_str));
+    let scopes: Vec<String> = sorted(texts.iter().map(String::as_str)).take(MAX_SCOPES + 1).collect();
     let faults = fault::all([
         (texts.iter().any(is_not_a_scope), Fault::NotAScope),
         (scopes.len() > MAX_SCOPES, Fault::TooManyScopes),
@@ -59,18 +60,15 @@ pub fn parse_granted(texts: &[String], may_grant: impl Fn(&str) -> bool) -> Resu
 
 /// Returns those of the scopes that the caller may grant, sorted and without duplicates.
 #[must_use]
-pub fn grantable(scopes: &[Scope], may_grant: impl Fn(&str) -> bool) -> Vec<String> {
-    sorted(scopes.iter().map(Scope::as_str).filter(|scope| may_grant(scope)))
+pub fn grantable(scopes: &[Scope], may_grant: impl Fn(&str) -> bool + Copy) -> Vec<String> {
+    sorted(scopes.iter().map(Scope::as_str).filter(|scope| may_grant(scope))).collect()
 }
 
-fn sorted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut scopes: Vec<String> = Vec::new();
-    for text in texts {
-        if let Err(at) = scopes.binary_search_by(|scope| scope.as_str().cmp(text)) {
-            scopes.insert(at, text.to_owned());
-        }
-    }
-    scopes
+/// The texts in order and without duplicates. For the few scopes of a key this is less code than
+/// sorting, and for many the caller takes only as many as it needs.
+fn sorted<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> impl Iterator<Item = String> {
+    let next = texts.clone();
+    iter::successors(texts.min(), move |&last| next.clone().filter(|&text| text > last).min()).map(str::to_owned)
 }
 
 /// Parses the scopes that a call requires.

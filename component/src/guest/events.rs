@@ -1,7 +1,7 @@
 //! `list-events`.
 
 use alloc::borrow::ToOwned;
-use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use super::api_keys::{Error, Event, EventPage, EventRequest};
 use super::context::InternalCause;
@@ -43,7 +43,7 @@ pub fn list_events(request: &EventRequest) -> Result<EventPage, Error> {
         Some(id) => find::key(&actor, id).map(|_| asked)?,
         None => selection,
     };
-    let key_id = key_id.map(|id| id.to_string());
+    let key_id = key_id.map(|id| id.to_text());
     let records = storage::list_events(&storage::EventFilter {
         key_id: key_id.clone(),
         user_id: selection.user_id.clone(),
@@ -62,7 +62,10 @@ pub fn list_events(request: &EventRequest) -> Result<EventPage, Error> {
         return Err(InternalCause::StorageRecord.into());
     }
     let (records, next_cursor) = page::end(records, size, |record| &record.id);
-    let events = records.into_iter().map(EventRecord::returned).collect::<Result<_, _>>()?;
+    let mut events = Vec::with_capacity(records.len());
+    for record in records {
+        events.push(record.returned()?);
+    }
     Ok(EventPage { next_cursor, events })
 }
 

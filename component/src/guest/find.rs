@@ -1,6 +1,6 @@
 //! Keys and projects that the caller refers to.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use super::api_keys::{Error, Subject};
 use super::storage;
@@ -11,7 +11,7 @@ use crate::project::ProjectReference;
 /// Finds the key with this id if the caller may see it. A missing and a hidden key take the same
 /// calls and give the same error. Only the transfer of the hidden record takes additional time.
 pub fn key(actor: &Actor, id: ApiKeyId) -> Result<storage::KeyRole, Error> {
-    let found = storage::find_key(&id.to_string(), actor.user_id())?;
+    let found = storage::find_key(&id.to_text(), actor.user_id())?;
     let role = found.role.map(Role::from);
     if !actor.may_see(&found.key.user_id, found.key.project_id.as_deref(), role) {
         return Err(storage::Error::NotFound.into());

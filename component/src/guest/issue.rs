@@ -194,7 +194,9 @@ fn issue_again(
     let key = mint::secret(&mut record, policy.prefix());
     record.updated_at = now.millis();
     let event = mint::event(actor, now, Action::IssuedAgain, &record, &[(Field::Key, true)]);
-    Ok(storage::replace_secret(&record, &event).map(|()| (record.changed(), key)))
+    let replaced = storage::replace_secret(&record, &event);
+    record.revision += 1;
+    Ok(replaced.map(|()| (record, key)))
 }
 
 impl TryFrom<limits::RateLimit> for RateLimit {

@@ -1,5 +1,7 @@
 //! `list-api-keys`.
 
+use alloc::vec::Vec;
+
 use super::api_keys::{ApiKeyPage, Error, ListRequest};
 use super::context::InternalCause;
 use super::fault::Faults;
@@ -42,7 +44,10 @@ pub fn list_api_keys(request: &ListRequest) -> Result<ApiKeyPage, Error> {
         return Err(InternalCause::StorageRecord.into());
     }
     let (records, next_cursor) = page::end(records, size, |record| &record.id);
-    let api_keys = records.into_iter().map(|record| record.details(now)).collect::<Result<_, _>>()?;
+    let mut api_keys = Vec::with_capacity(records.len());
+    for record in records {
+        api_keys.push(record.details(now)?);
+    }
     Ok(ApiKeyPage { next_cursor, api_keys })
 }
 
