@@ -150,13 +150,13 @@ pub fn holds_part_of_key(text: &str) -> bool {
 }
 
 /// Whether a part of the text passes `is_key`, of those with `tail` bytes from an underscore on.
-fn holds(bytes: &[u8], tail: usize, is_key: impl Fn(&[u8]) -> bool) -> bool {
+fn holds(bytes: &[u8], tail: usize, is_key: fn(&[u8]) -> bool) -> bool {
     let underscores = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'_').map(|(at, _)| at);
     underscores.into_iter().any(|at| {
         // The prefix has no fixed length, and the characters before it may look like a part of it.
         (PREFIX_MIN..=PREFIX_MAX).any(|prefix_len| {
             let candidate = at.checked_sub(prefix_len).and_then(|start| bytes.get(start..at + tail));
-            candidate.is_some_and(&is_key)
+            candidate.is_some_and(is_key)
         })
     })
 }

@@ -58,12 +58,12 @@ struct Compact {
 
 impl Compact {
     fn into_metadata(self) -> Result<Metadata, Vec<Fault>> {
-        let faults = fault::all([
+        fault::check(&[
             (!self.text.starts_with('{'), Fault::NotAnObject),
             (self.has_duplicate, Fault::DuplicateMember),
             (self.holds_key, Fault::HoldsKey),
-        ]);
-        if faults.is_empty() { Ok(Metadata(self.text)) } else { Err(faults) }
+        ])?;
+        Ok(Metadata(self.text))
     }
 }
 
@@ -231,12 +231,7 @@ impl Scanner<'_> {
 
     /// One digit or more.
     fn digits(&mut self) -> Result<(), Fault> {
-        let rest = self.rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        if rest.len() == self.rest.len() {
-            return Err(Fault::NotJson);
-        }
-        self.rest = rest;
-        Ok(())
+        if self.skip_while(|c| c.is_ascii_digit()) == 0 { Err(Fault::NotJson) } else { Ok(()) }
     }
 
     fn next(&mut self) -> Result<char, Fault> {
@@ -259,7 +254,15 @@ impl Scanner<'_> {
     }
 
     fn skip_white_space(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        self.skip_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r'));
+    }
+
+    /// Skips characters, and returns the number of their bytes.
+    fn skip_while(&mut self, is_skipped: fn(char) -> bool) -> usize {
+        let rest = self.rest.trim_start_matches(is_skipped);
+        let skipped = self.rest.len() - rest.len();
+        self.rest = rest;
+        skipped
     }
 
     fn write(&mut self, text: &str) -> Result<(), Fault> {

@@ -37,7 +37,7 @@ impl Policy {
         let default_scopes = parse_all(default_scopes)?;
         let grantable_scopes = match grantable_scopes {
             Some(scopes) => parse_all(scopes)?,
-            None => scopes::OWN.into_iter().filter_map(Scope::parse).chain(default_scopes.iter().cloned()).collect(),
+            None => [scopes::own(), default_scopes.clone()].concat(),
         };
         let is_valid = is_positive(longest_life)
             && is_positive(default_life)

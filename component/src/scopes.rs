@@ -1,7 +1,6 @@
 //! Scopes.
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
-use core::iter;
 
 use crate::fault::{self, Fault};
 
@@ -19,6 +18,12 @@ pub const VERIFY: &str = "api-keys:verify";
 pub const ADMIN: &str = "api-keys:admin";
 /// The scopes that keycell itself checks.
 pub const OWN: [&str; 4] = [READ, WRITE, VERIFY, ADMIN];
+
+/// Returns the scopes that keycell itself checks.
+#[must_use]
+pub fn own() -> Vec<Scope> {
+    OWN.map(|scope| Scope(scope.to_owned())).into()
+}
 
 /// A scope: 1 to 64 characters of RFC 6749's `scope-token`, printable ASCII without space, `"`
 /// and `\`.
@@ -48,27 +53,42 @@ impl Scope {
 ///
 /// All faults: one is not a scope, there are too many, or one cannot be granted.
 pub fn parse_granted(texts: &[String], may_grant: impl Fn(&str) -> bool) -> Result<Vec<String>, Vec<Fault>> {
-    let is_not_a_scope = |text: &String| Scope::parse(text).is_none();
-    let scopes: Vec<String> = sorted(texts.iter().map(String::as_str)).take(MAX_SCOPES + 1).collect();
-    let faults = fault::all([
-        (texts.iter().any(is_not_a_scope), Fault::NotAScope),
+    let mut scopes = Vec::new();
+    let (mut has_malformed, mut has_ungrantable) = (false, false);
+    for text in texts {
+        match Scope::parse(text) {
+            Some(Scope(scope)) => {
+                has_ungrantable |= !may_grant(&scope);
+                insert(&mut scopes, scope);
+            }
+            None => has_malformed = true,
+        }
+    }
+    fault::check(&[
+        (has_malformed, Fault::NotAScope),
         (scopes.len() > MAX_SCOPES, Fault::TooManyScopes),
-        (texts.iter().any(|text| !is_not_a_scope(text) && !may_grant(text)), Fault::NotGrantable),
-    ]);
-    if faults.is_empty() { Ok(scopes) } else { Err(faults) }
+        (has_ungrantable, Fault::NotGrantable),
+    ])?;
+    Ok(scopes)
 }
 
 /// Returns those of the scopes that the caller may grant, sorted and without duplicates.
 #[must_use]
-pub fn grantable(scopes: &[Scope], may_grant: impl Fn(&str) -> bool + Copy) -> Vec<String> {
-    sorted(scopes.iter().map(Scope::as_str).filter(|scope| may_grant(scope))).collect()
+pub fn grantable(scopes: &[Scope], may_grant: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut granted = Vec::new();
+    for Scope(scope) in scopes {
+        if may_grant(scope) {
+            insert(&mut granted, scope.clone());
+        }
+    }
+    granted
 }
 
-/// The texts in order and without duplicates. For the few scopes of a key this is less code than
-/// sorting, and for many the caller takes only as many as it needs.
-fn sorted<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> impl Iterator<Item = String> {
-    let next = texts.clone();
-    iter::successors(texts.min(), move |&last| next.clone().filter(|&text| text > last).min()).map(str::to_owned)
+/// Inserts a scope into sorted ones.
+fn insert(scopes: &mut Vec<String>, scope: String) {
+    if let Err(at) = scopes.binary_search(&scope) {
+        scopes.insert(at, scope);
+    }
 }
 
 /// Parses the scopes that a call requires.
@@ -77,7 +97,11 @@ fn sorted<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> impl Iterator<Ite
 ///
 /// One of them is not a scope.
 pub fn parse_all(texts: &[String]) -> Result<Vec<Scope>, Fault> {
-    texts.iter().map(|text| Scope::parse(text).ok_or(Fault::NotAScope)).collect()
+    let mut scopes = Vec::with_capacity(texts.len());
+    for text in texts {
+        scopes.push(Scope::parse(text).ok_or(Fault::NotAScope)?);
+    }
+    Ok(scopes)
 }
 
 /// Returns the required scopes that are not held, in order and without duplicates.

@@ -74,10 +74,7 @@ pub fn parse(text: &str) -> Result<i64, Vec<Fault>> {
     let has_offset = !rest.0.is_empty();
     let offset = if has_offset { rest.offset() } else { Some(0) };
     let offset = offset.filter(|_| rest.0.is_empty()).ok_or_else(not_a_time)?;
-    let faults = fault::all([(!has_offset, Fault::NoOffset), (is_leap, Fault::LeapSecond)]);
-    if !faults.is_empty() {
-        return Err(faults);
-    }
+    fault::check(&[(!has_offset, Fault::NoOffset), (is_leap, Fault::LeapSecond)])?;
     let utc = date + time - offset;
     if (FIRST_MILLIS..=Time::LAST.0).contains(&utc) { Ok(utc) } else { Err(not_a_time()) }
 }
