@@ -22,6 +22,19 @@ impl Faults {
         }
     }
 
+    /// Parses an argument that may be left out. Returns the value, or adds the faults of `field`.
+    pub fn take_optional<T, E: Into<Vec<Fault>>>(
+        &mut self,
+        field: &'static str,
+        text: Option<&str>,
+        parse: fn(&str) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        match text {
+            Some(text) => self.take(field, parse(text)).map(Some),
+            None => Some(None),
+        }
+    }
+
     fn add(&mut self, field: &'static str, faults: &[Fault]) {
         for &fault in faults {
             self.0.push((field, fault));

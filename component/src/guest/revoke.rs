@@ -22,7 +22,7 @@ pub fn revoke_api_key(
     let actor = caller::acting(now, scopes::WRITE)?;
     let mut faults = Faults::default();
     let id = faults.take("api_key_id", ApiKeyId::parse(api_key_id));
-    let reason = faults.take("reason", reason.map(RevocationReason::parse).transpose());
+    let reason = faults.take_optional("reason", reason, RevocationReason::parse);
     let (Some(id), Some(reason)) = (id, reason) else {
         return Err(faults.into());
     };
