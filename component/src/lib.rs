@@ -28,6 +28,7 @@ pub mod policy;
 pub mod project;
 pub mod rate_limit;
 pub mod scopes;
+mod sorted_set;
 pub mod status;
 pub mod time;
 pub mod user;

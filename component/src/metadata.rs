@@ -8,7 +8,7 @@ use alloc::{string::String, vec, vec::Vec};
 
 use crate::{
     fault::{self, Fault},
-    key,
+    key, sorted_set,
 };
 
 const MAX_BYTES: usize = 4096;
@@ -93,8 +93,7 @@ impl Scanner<'_> {
         match self.rest.as_bytes().first() {
             Some(b'{') => self.items(level, '{', '}', |scanner, names| {
                 let name = scanner.string()?;
-                scanner.out.has_duplicate |= names.contains(&name);
-                names.push(name);
+                scanner.out.has_duplicate |= !sorted_set::insert(names, name);
                 scanner.skip_white_space();
                 scanner.character(':')?;
                 scanner.value(level + 1)
@@ -225,7 +224,7 @@ impl Scanner<'_> {
             let _has_sign = self.skip("+") || self.skip("-");
             self.digits()?;
         }
-        let written = start.strip_suffix(self.rest).unwrap_or_default();
+        let written = start.get(..start.len() - self.rest.len()).unwrap_or_default();
         self.write(written)
     }
 

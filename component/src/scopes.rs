@@ -2,7 +2,10 @@
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
-use crate::fault::{self, Fault};
+use crate::{
+    fault::{self, Fault},
+    sorted_set,
+};
 
 const MAX_LEN: usize = 64;
 /// The maximum number of scopes of a key.
@@ -59,7 +62,10 @@ pub fn parse_granted(texts: &[String], may_grant: impl Fn(&str) -> bool) -> Resu
         match Scope::parse(text) {
             Some(Scope(scope)) => {
                 has_ungrantable |= !may_grant(&scope);
-                insert(&mut scopes, scope);
+                // A list of which most is refused is not sorted at length.
+                if scopes.len() <= MAX_SCOPES {
+                    sorted_set::insert(&mut scopes, scope);
+                }
             }
             None => has_malformed = true,
         }
@@ -78,17 +84,10 @@ pub fn grantable(scopes: &[Scope], may_grant: impl Fn(&str) -> bool) -> Vec<Stri
     let mut granted = Vec::new();
     for Scope(scope) in scopes {
         if may_grant(scope) {
-            insert(&mut granted, scope.clone());
+            sorted_set::insert(&mut granted, scope.clone());
         }
     }
     granted
-}
-
-/// Inserts a scope into sorted ones.
-fn insert(scopes: &mut Vec<String>, scope: String) {
-    if let Err(at) = scopes.binary_search(&scope) {
-        scopes.insert(at, scope);
-    }
 }
 
 /// Parses the scopes that a call requires.
