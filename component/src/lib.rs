@@ -13,6 +13,8 @@
 extern crate alloc;
 
 pub mod access;
+#[cfg(any(target_arch = "wasm32", test))]
+mod arena;
 pub mod base62;
 pub mod event;
 pub mod expiry;

@@ -1,11 +1,11 @@
-//! The clock and the random numbers of the host.
+//! The clock and the random bytes of the host.
 
 use super::api_keys::Error;
 use super::bindings::wasi::{clocks::wall_clock, random::random};
 use super::context::InternalCause;
 use crate::time::Time;
 
-/// The time of the host's clock.
+/// Gets the time of the host's clock.
 pub fn now() -> Result<Time, Error> {
     let now = wall_clock::now();
     i64::try_from(now.seconds)
@@ -18,16 +18,16 @@ pub fn now() -> Result<Time, Error> {
 
 /// Fills `out` with the host's random bytes.
 pub fn fill_random(out: &mut [u8]) {
-    // The backend below can't fail, and half-filled bytes must never become a key.
+    // The backend below does not fail. Partly filled bytes must never become a key.
     if getrandom::fill(out).is_err() {
         core::arch::wasm32::unreachable()
     }
 }
 
-/// What `getrandom` calls on this target.
-// SAFETY: this is the symbol, signature and contract that `getrandom` names for its backend
-// `custom`: `dest` is valid for writes of `len` bytes, and all of them are written, because a
-// host that gives fewer than it was asked for makes the copy panic.
+/// The backend of `getrandom` on this target.
+// SAFETY: this is the symbol and the signature that `getrandom` documents for its backend
+// `custom`. `dest` is valid for writes of `len` bytes, and all of them are written: the call traps
+// if the host returns another number of bytes.
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 unsafe extern "Rust" fn __getrandom_v03_custom(dest: *mut u8, len: usize) -> Result<(), getrandom::Error> {
