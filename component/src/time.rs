@@ -141,10 +141,10 @@ impl Date {
 struct Cursor<'a>(&'a [u8]);
 
 impl Cursor<'_> {
-    /// Takes the next byte if it is one of these.
-    fn one_of(&mut self, allowed: &[u8]) -> Option<u8> {
+    /// Takes the next byte if it is allowed.
+    fn take_if(&mut self, is_allowed: fn(u8) -> bool) -> Option<u8> {
         let (&first, rest) = self.0.split_first()?;
-        allowed.contains(&first).then(|| {
+        is_allowed(first).then(|| {
             self.0 = rest;
             first
         })
@@ -153,7 +153,7 @@ impl Cursor<'_> {
     /// Takes a number of exactly this many digits that is in the range.
     fn number(&mut self, digits: u32, range: RangeInclusive<i64>) -> Option<i64> {
         let number = (0..digits).try_fold(0, |number, _| {
-            let digit = self.one_of(b"0123456789")?;
+            let digit = self.take_if(|byte| byte.is_ascii_digit())?;
             Some(number * 10 + i64::from(digit - b'0'))
         });
         number.filter(|number| range.contains(number))
@@ -161,22 +161,22 @@ impl Cursor<'_> {
 
     fn date(&mut self) -> Option<Date> {
         let year = self.number(4, 0..=9999)?;
-        self.one_of(b"-")?;
+        self.take_if(|byte| byte == b'-')?;
         let month = self.number(2, 1..=12)?;
-        self.one_of(b"-")?;
+        self.take_if(|byte| byte == b'-')?;
         let day = self.number(2, 1..=Date::days_in_month(year, month))?;
         Some(Date { year, month, day })
     }
 
     /// Takes `T` and a time of day, in milliseconds, and returns whether it has second 60.
     fn time(&mut self) -> Option<(i64, bool)> {
-        self.one_of(b"Tt")?;
+        self.take_if(|byte| byte.eq_ignore_ascii_case(&b'T'))?;
         let hour = self.number(2, 0..=23)?;
-        self.one_of(b":")?;
+        self.take_if(|byte| byte == b':')?;
         let minute = self.number(2, 0..=59)?;
-        self.one_of(b":")?;
+        self.take_if(|byte| byte == b':')?;
         let second = self.number(2, 0..=60)?;
-        let millis = match self.one_of(b".") {
+        let millis = match self.take_if(|byte| byte == b'.') {
             Some(_) => self.milliseconds()?,
             None => 0,
         };
@@ -195,13 +195,13 @@ impl Cursor<'_> {
 
     /// Takes an offset, in milliseconds east of UTC.
     fn offset(&mut self) -> Option<i64> {
-        let sign = match self.one_of(b"Zz+-")? {
+        let sign = match self.take_if(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'))? {
             b'+' => 1,
             b'-' => -1,
             _ => return Some(0),
         };
         let hours = self.number(2, 0..=23)?;
-        self.one_of(b":")?;
+        self.take_if(|byte| byte == b':')?;
         let minutes = self.number(2, 0..=59)?;
         Some(sign * (hours * HOUR + minutes * MINUTE))
     }
