@@ -1,7 +1,6 @@
-//! Memory for one call: handed out in order, and given back with the instance.
+//! The allocator: memory for one call, in order, freed only with the instance.
 //!
-//! An instance lives for one call. What would free memory in it, piece by piece, and keep account
-//! of the free places would be a sixth of the component.
+//! An instance lives for one call. An allocator that frees memory would be a sixth of the component.
 #![allow(unsafe_code)]
 
 use core::{
@@ -14,11 +13,12 @@ use core::{
 const PAGE: usize = 65_536;
 
 unsafe extern "C" {
-    /// Where the linker says that its own data ends. It has no value, only an address.
+    /// The end of the linker's data. It has no value, only an address.
     static __heap_base: u8;
 }
 
-/// Where the next allocation begins, at the earliest; 0 before the first.
+/// An allocator that never frees. It holds the address at which the next allocation begins at the
+/// earliest, 0 before the first one.
 pub struct Bump(Cell<usize>);
 
 // SAFETY: a component without threads is run by one thread at a time.
@@ -36,7 +36,7 @@ impl Bump {
         }
     }
 
-    /// Takes what lies below `end`; `None` if the host gives no memory for it.
+    /// Allocates the memory below `end`; `None` if the host refuses it.
     fn take_until(&self, end: usize) -> Option<()> {
         let missing = end.saturating_sub(wasm32::memory_size::<0>() * PAGE).div_ceil(PAGE);
         if missing > 0 && wasm32::memory_grow::<0>(missing) == usize::MAX {
@@ -47,8 +47,8 @@ impl Bump {
     }
 }
 
-// SAFETY: what is handed out lies between the linker's data and the end of memory, is aligned, and
-// is handed out once, because `next` never moves below the end of an allocation.
+// SAFETY: an allocation is aligned, lies between the linker's data and the end of memory, and
+// overlaps no other one, because `next` never moves below the end of an allocation.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let place = self.next().checked_next_multiple_of(layout.align());
@@ -72,7 +72,7 @@ unsafe impl GlobalAlloc for Bump {
         // SAFETY: the caller has made sure that the new size is one of a layout of this alignment.
         let new = unsafe { self.alloc(Layout::from_size_align_unchecked(new_size, layout.align())) };
         if !new.is_null() {
-            // SAFETY: both are at least this long, and what is new overlaps nothing.
+            // SAFETY: both are at least this long, and the new allocation overlaps no other one.
             unsafe { ptr::copy_nonoverlapping(place, new, layout.size()) };
         }
         new
