@@ -57,7 +57,7 @@ unsafe impl GlobalAlloc for Bump {
             .unwrap_or(ptr::null_mut())
     }
 
-    /// With the instance.
+    /// Does nothing: memory is freed with the instance.
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 
     unsafe fn realloc(&self, place: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
