@@ -1,9 +1,10 @@
 import { isSafeNumber, parse } from 'lossless-json';
+import type { Role } from '#generated/interfaces/keycell-api-keys-storage.js';
 import { substitute, type Variables } from './expect.js';
 
-/** One case: a set-up, and steps that each must go as they say. */
+/** A case: a set-up, and steps with their expected results. */
 export interface Case {
-  /** The file, the case's name in it, and the row where it stands for several. */
+  /** The file, the name of the case in it, and the number of the row. */
   name: string;
   setUp: SetUp;
   steps: Step[];
@@ -13,39 +14,51 @@ export interface Case {
 export interface SetUp {
   now: string;
   random_seed: number;
-  policy: { prefix: string; default_scopes: string[]; longest_life_ms: number | bigint | null };
-  projects: Project[];
+  policy: PolicySetUp;
+  projects?: ProjectSetUp[];
   storage_fails?: StorageFailure[];
 }
 
-export interface Project {
-  id: string;
-  slug: string;
-  members: string[];
+export interface PolicySetUp {
+  prefix: string;
+  default_scopes: string[];
+  grantable_scopes?: string[] | null;
+  longest_life_ms?: number | bigint | null;
+  default_life_ms?: number | bigint | null;
 }
 
-/** The next `times` calls of a storage function fail without doing anything. */
+export interface ProjectSetUp {
+  id: string;
+  slug: string;
+  members: (string | { user: string; role: Role })[];
+}
+
+/** The next `times` calls of a storage function fail and do nothing else. */
 export interface StorageFailure {
   call: string;
   with: 'conflict' | 'unavailable' | 'internal';
   times: number;
 }
 
-export type Step = ClockStep | CallStep;
+export type Step = { now: string } | { policy: PolicySetUp } | RoleStep | CallStep;
 
-export interface ClockStep {
-  now: string;
+export interface RoleStep {
+  project: string;
+  user: string;
+  role: Role | null;
 }
 
 export interface CallStep {
   call: string;
-  as?: { user: string; project_id?: string; expires_at?: string; scopes?: string[] };
-  arguments: Record<string, unknown>;
+  as?: { user: string; scopes?: string[]; operator?: boolean } | { bearer: string } | { host: true };
+  arguments?: Variables;
   returns?: unknown;
   fails?: unknown;
   storage_calls?: string[];
   save?: Record<string, string>;
   stored?: unknown;
+  stored_events?: unknown;
+  stored_request?: unknown;
 }
 
 interface CaseFile {
@@ -53,7 +66,7 @@ interface CaseFile {
   cases: { name: string; set_up?: object; each?: Variables[]; steps: unknown[] }[];
 }
 
-/** The cases of a file, each row of an `each` being one. The form of the files is the Rust runner's to check. */
+/** The cases of a file, one for each row of an `each`. The Rust runner checks the form of the files. */
 export function cases(file: string, text: string): Case[] {
   const { set_up: defaults, cases } = parseLosslessly(text) as CaseFile;
   return cases.flatMap(({ name, set_up, each = [], steps }) => {
@@ -66,7 +79,8 @@ export function cases(file: string, text: string): Case[] {
   });
 }
 
-/** Numbers that JavaScript's do not hold become bigints. */
+/** Parses JSON. An integer that a number cannot hold becomes a bigint. */
 function parseLosslessly(text: string): unknown {
-  return parse(text, undefined, (number) => (isSafeNumber(number) ? Number(number) : BigInt(number)));
+  return parse(text, undefined, (number) =>
+    (isSafeNumber(number) || !/^-?\d+$/.test(number) ? Number(number) : BigInt(number)));
 }

@@ -1,76 +1,64 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type * as Wit from '../../generated/interfaces/keycell-api-keys-storage.js';
-import { json } from '../../src/json.js';
+import type { Storage } from '../shared/authority.js';
+import { StorageError } from '../shared/failure.js';
+import { snakeCase } from '../shared/json.js';
 import type { StorageFailure } from './case.js';
 
-type Storage = typeof Wit;
+type Function_ = (...args: unknown[]) => unknown;
 
-/** Stands before a storage, remembers its calls, and lets them fail when it is told to. */
+/** Wraps a storage, records its calls, and lets them fail as the case says. */
 export class Recorder {
-  /** The functions called, oldest first. */
+  /** The functions called since the step began. */
   calls: string[] = [];
-  /** The records that were handed over, oldest first. */
-  readonly written: unknown[] = [];
+  /** The event records received since the step began. */
+  events: unknown[] = [];
+  readonly keys: unknown[] = [];
+  readonly requests: unknown[] = [];
+  /** Every record received, as one text. */
+  written = '';
   private readonly failures: StorageFailure[];
 
   constructor(failures: StorageFailure[]) {
     this.failures = failures.map((failure) => ({ ...failure }));
   }
 
-  before(storage: Storage): Storage {
-    return {
-      insertKey: (key) => {
-        this.handedOver(key);
-        this.called('insert-key');
-        storage.insertKey(key);
-      },
-      findKey: (id) => {
-        this.called('find-key');
-        return storage.findKey(id);
-      },
-      findKeyByLookup: (lookup) => {
-        this.called('find-key-by-lookup');
-        return storage.findKeyByLookup(lookup);
-      },
-      listKeys: (filter) => {
-        this.called('list-keys');
-        return storage.listKeys(filter);
-      },
-      updateKey: (key) => {
-        this.handedOver(key);
-        this.called('update-key');
-        storage.updateKey(key);
-      },
-      rotateKey: (key, replacement) => {
-        this.handedOver(key);
-        this.handedOver(replacement);
-        this.called('rotate-key');
-        storage.rotateKey(key, replacement);
-      },
-      recordUse: (id, at) => {
-        this.calls.push('record-use');
-        storage.recordUse(id, at);
-      },
-      findProject: (reference, userId) => {
-        this.called('find-project');
-        return storage.findProject(reference, userId);
-      },
-    };
+  beginStep(): void {
+    this.calls = [];
+    this.events = [];
   }
 
-  private called(call: string): void {
+  before(storage: Storage): Storage {
+    const recorded = Object.entries(storage).map(([name, run]) => [name, (...args: unknown[]) => {
+      this.called(snakeCase(name).replaceAll('_', '-'), args);
+      return (run as Function_)(...args);
+    }]);
+    return Object.fromEntries(recorded);
+  }
+
+  private called(call: string, args: unknown[]): void {
     this.calls.push(call);
+    for (const argument of args) this.received(argument);
     const failure = this.failures.find((failure) => failure.call === call && failure.times > 0);
     if (failure === undefined) return;
     failure.times -= 1;
     const tag = failure.with;
-    const payload: Wit.Error = tag === 'internal' ? { tag, val: crypto.randomUUID() } : { tag };
-    throw Object.assign(new Error(`the case says ${tag}`), { payload });
+    throw new StorageError(tag === 'internal' ? { tag, val: crypto.randomUUID() } : { tag });
   }
 
-  private handedOver(key: Wit.KeyRecord): void {
-    const number = (value: unknown) => (typeof value === 'bigint' ? Number(value) : value);
-    const record = Object.entries(key).map(([name, value]) => [name, number(value)]);
-    this.written.push(json({ ...Object.fromEntries(record), hash: bytesToHex(key.hash) }));
+  private received(argument: unknown): void {
+    if (typeof argument !== 'object' || argument === null) return;
+    const kept = 'hash' in argument ? this.keys
+      : 'action' in argument ? this.events : 'digest' in argument ? this.requests : undefined;
+    if (kept === undefined) return;
+    const record = recordJson(argument);
+    kept.push(record);
+    this.written += JSON.stringify(record);
   }
+}
+
+function recordJson(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value);
+  if (value instanceof Uint8Array) return bytesToHex(value);
+  if (Array.isArray(value) || typeof value !== 'object' || value === null) return value ?? null;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [snakeCase(name), recordJson(field)]));
 }

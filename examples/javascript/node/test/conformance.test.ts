@@ -1,50 +1,39 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Authority } from '../src/authority.js';
-import { KeycellError } from '../src/failure.js';
-import { cases } from './conformance/case.js';
-import { count, LEAST_CASES } from './conformance/count.js';
-import { runAll, type Host } from './conformance/runner.js';
-import { tool } from './conformance/tools.js';
-import { storageInMemory } from './database.js';
+import { cases } from '../../conformance/case.js';
+import { count, files, LEAST_CASES, schemas } from '../../conformance/files.js';
+import { runAll, type Host } from '../../conformance/runner.js';
+import { compile } from '../../conformance/tools.js';
+import { Authority } from '../../shared/authority.js';
+import { coreModule } from '../core.js';
+import { sqliteStorage } from '../storage.js';
+import { databaseInMemory, setRole } from './database.js';
 
-const TESTS = new URL('../../../tests/', import.meta.url);
-const read = (path: string) => readFileSync(new URL(path, TESTS), 'utf8');
+const tools = compile(schemas);
 
-const names = readdirSync(new URL('schemas/', TESTS)).map((file) => file.split('.')[0]!);
-const tools = new Map(
-  names.map((name) => [name, tool(name, read(`schemas/${name}.input.json`), read(`schemas/${name}.output.json`))]),
-);
-
-const host: Host = {
-  authority: (projects, recorder, ...imports) => {
-    const authority = new Authority(recorder.before(storageInMemory(projects)), ...imports);
-    return (caller, name, args) => authority.call(caller, name as never, ...(args as never));
-  },
-  failure: (thrown) => {
-    if (thrown instanceof KeycellError) return thrown.failure;
-    throw thrown;
-  },
+const host: Host = (projects, recorder, ...imports) => {
+  const database = databaseInMemory(projects);
+  const storage = recorder.before(sqliteStorage(database));
+  const authority = new Authority(coreModule, ...imports);
+  return {
+    call: (caller, name, args) => authority.call(storage, caller, name as never, ...(args as never)),
+    setRole: (step) => setRole(database, step),
+  };
 };
 
-const files = readdirSync(new URL('cases/', TESTS));
-
-for (const file of files) {
+for (const [file, text] of files) {
   test(`every case of ${file}`, async () => {
-    const text = read(`cases/${file}`);
-    const report = await runAll(cases(file.replace('.json', ''), text), tools, host);
-    assert.deepEqual(report, { passed: count(text), failures: [] });
+    assert.deepEqual(await runAll(cases(file, text), tools, host), { passed: count(text), failures: [] });
   });
 }
 
 test('no file of cases is missing', () => {
-  const all = files.reduce((sum, file) => sum + count(read(`cases/${file}`)), 0);
+  const all = [...files.values()].reduce((sum, text) => sum + count(text), 0);
   assert.ok(all >= LEAST_CASES, `${all} cases`);
 });
 
 test('a case that expects another answer fails', async () => {
-  const all = cases('record', read('cases/record.json').replaceAll('HtEoxr88LPpz', 'zPL88rxoEtH0'));
+  const all = cases('record', files.get('record')!.replaceAll('HtEoxr88LPpz', 'zPL88rxoEtH0'));
   const { passed, failures } = await runAll(all, tools, host);
   assert.notEqual(failures.length, 0);
   assert.equal(passed + failures.length, all.length);

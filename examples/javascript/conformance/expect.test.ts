@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { difference, pointer, substitute } from './conformance/expect.js';
-import { xorshift32 } from './conformance/random.js';
+import { difference, pointer, substitute } from './expect.js';
+import { xorshift32 } from './random.js';
 
 test('what matches is told from what does not', () => {
   const actual = { a: 'x1', b: [1, 2], c: null };
