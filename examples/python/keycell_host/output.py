@@ -1,44 +1,40 @@
-"""The answers of calls, as the output schemas of the tools have them."""
+"""The answers of calls as the output schemas of the tools have them."""
 
 import json
 from typing import Any
 
 from wasmtime.component import Variant
 
-from .wit import Json, KeycellError, lift
+from .wit import Json
+
+VALID: Json = {"valid": True, "reason": None, "missing_scopes": [], "retry_after_ms": None}
 
 
-def lifted(result: Any) -> Json:
-    """Returns the answer of a call; raises its error."""
-    # wasmtime names the side of a result only if the type of the value alone does not show it.
-    match lift(result):
-        case Variant("ok", answer):
-            return verification(answer)
-        case Variant("err", Variant(kind, payload)) | Variant(kind, payload):
-            raise KeycellError(kind, payload)
-        case {"key": key, "details": details}:
-            return {"key": key, **with_metadata(details)}
-        case {"api_keys": keys, **page}:
-            return {"api_keys": [with_metadata(key) for key in keys], **page}
-        case dict(answer):
-            return with_metadata(answer)
-    raise TypeError("the component returned an invalid response")
+def tool_json(answer: Any) -> Json:
+    """Converts an answer of the component."""
+    if isinstance(answer, Variant):
+        return refusal(answer)
+    if "details" in answer:
+        return {"key": answer["key"], **with_metadata(answer["details"])}
+    if "api_keys" in answer:
+        return {**answer, "api_keys": [with_metadata(key) for key in answer["api_keys"]]}
+    if "rate_limit" in answer and "status" not in answer:
+        return {**VALID, **with_metadata(answer), "rate_limit": state(answer["rate_limit"])}
+    return with_metadata(answer)
 
 
-def verification(answer: Json | Variant) -> Json:
-    refused: Json = {"valid": False, "reason": None, "missing_scopes": [], "retry_after_ms": None}
-    if not isinstance(answer, Variant):
-        limit = answer["rate_limit"]
-        state = limit and {**limit.pop("limit"), **limit}
-        return {**refused, "valid": True, **with_metadata(answer), "rate_limit": state}
+def state(limit: Json | None) -> Json | None:
+    """The state of a rate limit is flat."""
+    return limit and {**limit["limit"], "remaining": limit["remaining"], "reset_after_ms": limit["reset_after_ms"]}
+
+
+def refusal(refused: Variant) -> Json:
+    """A refused verification has all fields of a valid one, too."""
     none = dict.fromkeys(["id", "user_id", "project_id", "name", "expires_at", "metadata", "rate_limit"])
-    refused |= {"reason": answer.tag, "scopes": [], **none}
-    match answer.payload:
-        case [*scopes]:
-            refused["missing_scopes"] = scopes
-        case {"retry_after_ms": retry_after_ms}:
-            refused["retry_after_ms"] = retry_after_ms
-    return refused
+    missing_scopes = refused.payload if isinstance(refused.payload, list) else []
+    retry_after_ms = refused.payload["retry_after_ms"] if isinstance(refused.payload, dict) else None
+    reason = {"valid": False, "reason": refused.tag, "missing_scopes": missing_scopes, "retry_after_ms": retry_after_ms}
+    return {**reason, **none, "scopes": []}
 
 
 def with_metadata(key: Json) -> Json:

@@ -32,6 +32,12 @@ def user(id: str, scopes: list[str], operator: bool = False) -> Json:
     return {"id": id, "operator": operator, "scopes": scopes}
 
 
+def policy(default_scopes: list[str], prefix: str = "keycell", **optional: Any) -> Json:
+    """The issuer's policy. `longest_life`, `default_life` and `grantable_scopes` may be left out."""
+    none = {"longest_life": None, "default_life": None, "grantable_scopes": None}
+    return {"prefix": prefix, "default_scopes": default_scopes, **none, **optional}
+
+
 def lift(value: Any) -> Any:
     """Converts a value from the component."""
     match value:

@@ -1,4 +1,4 @@
-"""The cases of `tests/cases`, as `docs/conformance.md` says how they read."""
+"""The cases of `tests/cases`. `docs/conformance.md` describes them."""
 
 import json
 from collections.abc import Iterator
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FILES = Path(__file__).parents[3] / "tests/cases"
+from keycell_host.wit import Json
 
-Json = dict[str, Any]
+FILES = Path(__file__).parents[3] / "tests/cases"
 
 
 @dataclass(frozen=True)
