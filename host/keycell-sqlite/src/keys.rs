@@ -1,22 +1,38 @@
-//! Records as rows, and rows as records.
+//! Keys as rows.
 
-use keycell_component::time::Time;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, types::Type};
+use keycell::{KeyRecord, KeyWithRole, RateLimit};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::error::SqliteError;
-use crate::storage::{KeyFilter, KeyRecord, Project, ProjectReference};
+use crate::{columns, error::SqliteError};
 
 type Result<T> = std::result::Result<T, SqliteError>;
 
-pub fn insert_key(connection: &Connection, key: &KeyRecord) -> Result<()> {
+/// The number of columns that [`key_record`] reads.
+const COLUMNS: usize = 20;
+
+/// Selects the columns that [`key_record`] reads, in its order.
+macro_rules! select_key {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, prefix, lookup, hash, user_id, project_id, name, scopes, metadata, rate_limit_requests,
+                    rate_limit_window_seconds, created_at, updated_at, expires_at, last_used_at, revoked_at,
+                    revocation_reason, rotated_from, rotated_to, revision",
+            $rest
+        )
+    };
+}
+pub(crate) use select_key;
+
+/// Inserts a key. The revision starts at 0.
+pub fn insert(connection: &Connection, key: &KeyRecord) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO api_keys (id, prefix, lookup, hash, user_id, project_id, name, scopes, created_at, updated_at,
-                                   expires_at, last_used_at, revoked_at, revocation_reason, rotated_from, rotated_to,
-                                   revision)
-             VALUES (:id, :prefix, :lookup, :hash, :user_id, :project_id, :name, :scopes, :created_at, :updated_at,
-                     :expires_at, :last_used_at, :revoked_at, :revocation_reason, :rotated_from, :rotated_to,
-                     :revision)",
+            "INSERT INTO api_keys (id, prefix, lookup, hash, user_id, project_id, name, scopes, metadata,
+                                   rate_limit_requests, rate_limit_window_seconds, created_at, updated_at, expires_at,
+                                   last_used_at, revoked_at, revocation_reason, rotated_from, rotated_to, revision)
+             VALUES (:id, :prefix, :lookup, :hash, :user_id, :project_id, :name, :scopes, :metadata,
+                     :rate_limit_requests, :rate_limit_window_seconds, :created_at, :updated_at, :expires_at,
+                     :last_used_at, :revoked_at, :revocation_reason, :rotated_from, :rotated_to, :revision)",
         )?
         .execute(named_params! {
             ":id": key.id,
@@ -26,7 +42,10 @@ pub fn insert_key(connection: &Connection, key: &KeyRecord) -> Result<()> {
             ":user_id": key.user_id,
             ":project_id": key.project_id,
             ":name": key.name,
-            ":scopes": serde_json::Value::from(key.scopes.as_slice()).to_string(),
+            ":scopes": columns::json(&key.scopes),
+            ":metadata": key.metadata,
+            ":rate_limit_requests": key.rate_limit.map(|limit| limit.requests),
+            ":rate_limit_window_seconds": key.rate_limit.map(|limit| limit.window_seconds),
             ":created_at": key.created_at,
             ":updated_at": key.updated_at,
             ":expires_at": key.expires_at,
@@ -40,70 +59,61 @@ pub fn insert_key(connection: &Connection, key: &KeyRecord) -> Result<()> {
     Ok(())
 }
 
-/// The columns that [`key_record`] reads, in its order.
-macro_rules! select_key {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, prefix, lookup, hash, user_id, project_id, name, scopes, created_at, updated_at, expires_at,
-                    last_used_at, revoked_at, revocation_reason, rotated_from, rotated_to, revision
-             FROM api_keys ",
-            $rest
-        )
-    };
+pub fn find(connection: &Connection, id: &str, viewer: &str) -> Result<Option<KeyWithRole>> {
+    let mut statement = connection.prepare_cached(select_key!(
+        ", (SELECT role FROM project_members m WHERE m.user_id = ?2 AND m.project_id = k.project_id)
+         FROM api_keys k WHERE id = ?1"
+    ))?;
+    let key_with_role = |row: &Row<'_>| Ok(KeyWithRole::new(key_record(row)?, columns::optional_role(row, COLUMNS)?));
+    Ok(statement.query_row([id, viewer], key_with_role).optional()?)
 }
 
-pub fn find_key(connection: &Connection, id: &str) -> Result<Option<KeyRecord>> {
-    let mut statement = connection.prepare_cached(select_key!("WHERE id = ?1"))?;
-    Ok(statement.query_row([id], key_record).optional()?)
-}
-
-pub fn find_key_by_lookup(connection: &Connection, lookup: &str) -> Result<Option<KeyRecord>> {
-    let mut statement = connection.prepare_cached(select_key!("WHERE lookup = ?1"))?;
+pub fn find_by_lookup(connection: &Connection, lookup: &str) -> Result<Option<KeyRecord>> {
+    let mut statement = connection.prepare_cached(select_key!(" FROM api_keys WHERE lookup = ?1"))?;
     Ok(statement.query_row([lookup], key_record).optional()?)
 }
 
-pub fn list_keys(connection: &Connection, filter: &KeyFilter) -> Result<Vec<KeyRecord>> {
-    let mut statement = connection.prepare_cached(select_key!(
-        "WHERE user_id = :user_id
-           AND id < coalesce(:before, '~')
-           AND (:project_id IS NULL OR project_id = :project_id)
-           AND (:revoked IS NULL OR (revoked_at IS NOT NULL) = :revoked)
-           AND (:expires_after IS NULL OR expires_at IS NULL OR expires_at > :expires_after)
-           AND (:expires_until IS NULL OR expires_at <= :expires_until)
-         ORDER BY id DESC LIMIT :limit"
-    ))?;
-    let keys = statement.query_map(
-        named_params! {
-            ":user_id": filter.user_id,
-            ":before": filter.before,
-            ":project_id": filter.project_id,
-            ":revoked": filter.revoked,
-            ":expires_after": filter.expires_after,
-            ":expires_until": filter.expires_until,
-            ":limit": filter.limit,
-        },
-        key_record,
-    )?;
-    Ok(keys.collect::<rusqlite::Result<_>>()?)
-}
-
-pub fn update_key(connection: &Connection, key: &KeyRecord) -> Result<()> {
+pub fn update(connection: &Connection, key: &KeyRecord) -> Result<()> {
     let changed = connection
         .prepare_cached(
             "UPDATE api_keys
-             SET name = :name, updated_at = :updated_at, expires_at = :expires_at, revoked_at = :revoked_at,
-                 revocation_reason = :revocation_reason, rotated_to = :rotated_to, revision = revision + 1
+             SET name = :name, metadata = :metadata, rate_limit_requests = :rate_limit_requests,
+                 rate_limit_window_seconds = :rate_limit_window_seconds, updated_at = :updated_at,
+                 expires_at = :expires_at, revoked_at = :revoked_at, revocation_reason = :revocation_reason,
+                 rotated_to = :rotated_to, revision = revision + 1
              WHERE id = :id AND revision = :revision",
         )?
         .execute(named_params! {
             ":id": key.id,
             ":revision": key.revision,
             ":name": key.name,
+            ":metadata": key.metadata,
+            ":rate_limit_requests": key.rate_limit.map(|limit| limit.requests),
+            ":rate_limit_window_seconds": key.rate_limit.map(|limit| limit.window_seconds),
             ":updated_at": key.updated_at,
             ":expires_at": key.expires_at,
             ":revoked_at": key.revoked_at,
             ":revocation_reason": key.revocation_reason,
             ":rotated_to": key.rotated_to,
+        })?;
+    if changed == 1 { Ok(()) } else { Err(SqliteError::Conflict) }
+}
+
+/// Replaces the secret of a key that was never used.
+pub fn replace_secret(connection: &Connection, key: &KeyRecord) -> Result<()> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE api_keys
+             SET prefix = :prefix, lookup = :lookup, hash = :hash, updated_at = :updated_at, revision = revision + 1
+             WHERE id = :id AND revision = :revision AND last_used_at IS NULL",
+        )?
+        .execute(named_params! {
+            ":id": key.id,
+            ":revision": key.revision,
+            ":prefix": key.prefix,
+            ":lookup": key.lookup,
+            ":hash": key.hash,
+            ":updated_at": key.updated_at,
         })?;
     if changed == 1 { Ok(()) } else { Err(SqliteError::Conflict) }
 }
@@ -118,61 +128,55 @@ pub fn record_use(connection: &Connection, id: &str, at: i64) -> Result<()> {
     Ok(())
 }
 
-fn key_record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
-    let scopes = row.get_ref(7)?.as_str()?;
-    let scopes = serde_json::from_str(scopes)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(7, Type::Text, error.into()))?;
-    Ok(KeyRecord {
-        id: row.get(0)?,
-        prefix: row.get(1)?,
-        lookup: row.get(2)?,
-        hash: row.get(3)?,
-        user_id: row.get(4)?,
-        project_id: row.get(5)?,
-        name: row.get(6)?,
-        scopes,
-        created_at: row.get(8)?,
-        updated_at: row.get(9)?,
-        expires_at: row.get(10)?,
-        last_used_at: row.get(11)?,
-        revoked_at: row.get(12)?,
-        revocation_reason: row.get(13)?,
-        rotated_from: row.get(14)?,
-        rotated_to: row.get(15)?,
-        revision: row.get(16)?,
-    })
-}
-
-pub fn find_project(connection: &Connection, reference: &ProjectReference, user_id: &str) -> Result<Option<String>> {
-    let (sql, name) = match reference {
-        ProjectReference::Id(id) => {
-            ("SELECT project_id FROM project_members WHERE user_id = ?1 AND project_id = ?2", id)
-        }
-        ProjectReference::Slug(slug) => {
-            ("SELECT id FROM projects JOIN project_members ON project_id = id WHERE user_id = ?1 AND slug = ?2", slug)
-        }
-    };
-    Ok(connection.prepare_cached(sql)?.query_row([user_id, name], |row| row.get(0)).optional()?)
-}
-
-pub fn insert_project(connection: &Connection, project: &Project, created_at: Time, members: &[String]) -> Result<()> {
-    connection.prepare_cached("INSERT INTO projects (id, slug, created_at) VALUES (?1, ?2, ?3)")?.execute((
-        &project.id,
-        &project.slug,
-        created_at.millis(),
-    ))?;
-    for user_id in members {
-        connection
-            .prepare_cached("INSERT INTO project_members (project_id, user_id) VALUES (?1, ?2)")?
-            .execute([&project.id, user_id])?;
-    }
-    Ok(())
-}
-
-pub fn list_projects(connection: &Connection, user_id: &str) -> Result<Vec<Project>> {
+/// Whether the `state` of a key is behind at the time `now`, or ahead, because the clock was set back.
+pub fn needs_sweep(connection: &Connection, now: i64) -> Result<bool> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, slug FROM projects JOIN project_members ON project_id = id WHERE user_id = ?1 ORDER BY slug",
+        "SELECT EXISTS (SELECT 1 FROM api_keys INDEXED BY api_keys_by_expiry WHERE state = 0 AND expires_at <= ?1)
+             OR EXISTS (SELECT 1 FROM api_keys INDEXED BY api_keys_by_expiry WHERE state = 2 AND expires_at > ?1)",
     )?;
-    let projects = statement.query_map([user_id], |row| Ok(Project { id: row.get(0)?, slug: row.get(1)? }))?;
-    Ok(projects.collect::<rusqlite::Result<_>>()?)
+    Ok(statement.query_row([now], |row| row.get(0))?)
+}
+
+/// Sets the `state` of up to `max` keys right. Returns their number.
+pub fn sweep(connection: &Connection, now: i64, max: usize) -> Result<usize> {
+    let mut swept = 0;
+    for sql in [
+        "UPDATE api_keys SET swept_expiry = expires_at
+         WHERE rowid IN (SELECT rowid FROM api_keys INDEXED BY api_keys_by_expiry
+                         WHERE state = 0 AND expires_at <= ?1 LIMIT ?2)",
+        "UPDATE api_keys SET swept_expiry = NULL
+         WHERE rowid IN (SELECT rowid FROM api_keys INDEXED BY api_keys_by_expiry
+                         WHERE state = 2 AND expires_at > ?1 LIMIT ?2)",
+    ] {
+        let rest = i64::try_from(max - swept).unwrap_or(i64::MAX);
+        swept += connection.prepare_cached(sql)?.execute((now, rest))?;
+    }
+    Ok(swept)
+}
+
+pub fn key_record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
+    let mut key = KeyRecord::default();
+    key.id = row.get(0)?;
+    key.prefix = row.get(1)?;
+    key.lookup = row.get(2)?;
+    key.hash = row.get(3)?;
+    key.user_id = row.get(4)?;
+    key.project_id = row.get(5)?;
+    key.name = row.get(6)?;
+    key.scopes = columns::texts(row, 7)?;
+    key.metadata = row.get(8)?;
+    key.rate_limit = match row.get(9)? {
+        Some(requests) => Some(RateLimit { requests, window_seconds: row.get(10)? }),
+        None => None,
+    };
+    key.created_at = row.get(11)?;
+    key.updated_at = row.get(12)?;
+    key.expires_at = row.get(13)?;
+    key.last_used_at = row.get(14)?;
+    key.revoked_at = row.get(15)?;
+    key.revocation_reason = row.get(16)?;
+    key.rotated_from = row.get(17)?;
+    key.rotated_to = row.get(18)?;
+    key.revision = row.get(19)?;
+    Ok(key)
 }
