@@ -55,7 +55,7 @@ pub fn build(root: &Path, package: &str, target_dir: &Path) -> Result<Vec<u8>, G
     let file = format!("{}.wasm", package.replace('-', "_"));
     let module = fs::read(target_dir.join(TARGET).join(PROFILE).join(file))?;
     let wrap = |error| GuestError::Wrap(format!("{error:#}"));
-    let mut encoder = wit_component::ComponentEncoder::default();
+    let encoder = wit_component::ComponentEncoder::default();
     encoder.validate(true).debug_names(false).module(&module).map_err(wrap)?.encode().map_err(wrap)
 }
 

@@ -1,12 +1,6 @@
 //! The provenance of the component: its source, compiler and flags.
 
-use std::{
-    env,
-    error::Error,
-    fs, io,
-    path::Path,
-    process::Command,
-};
+use std::{env, error::Error, fs, io, path::Path, process::Command};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -14,7 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::guest;
 
 /// The files and directories, relative to the workspace, that decide the bytes of the component.
-pub const SOURCES: &[&str] = &[".cargo/config.toml", "Cargo.lock", "Cargo.toml", "component", "host/keycell/build", "wit"];
+pub const SOURCES: &[&str] =
+    &[".cargo/config.toml", "Cargo.lock", "Cargo.toml", "component", "host/keycell/build", "wit"];
 
 /// The provenance of `component`, which was built from the workspace at `root`, as JSON.
 ///

@@ -60,7 +60,9 @@ impl Component {
         let compiled = match deserialize_built_in(&pool.engine) {
             Ok(compiled) => compiled,
             Err(reason) => {
-                tracing::warn!("the component is compiled at run time, because its machine code cannot be loaded: {reason:#}");
+                tracing::warn!(
+                    "the component is compiled at run time, because its machine code cannot be loaded: {reason:#}"
+                );
                 component::Component::new(&pool.engine, BUILT_IN).map_err(|error| ComponentError::engine(&error))?
             }
         };
