@@ -135,11 +135,7 @@ impl<S: Storage> Keycell<S> {
     pub async fn create_api_key(&self, caller: &Caller, request: CreateApiKey) -> Result<CreatedApiKey, Error> {
         let CreateApiKey { name, project_reference, expires_at } = request;
         let params = (name.as_str(), project_reference.as_deref(), expires_at.as_deref());
-        Lengths::new()
-            .text("name", params.0)
-            .optional("project_reference", params.1)
-            .optional("expires_at", params.2)
-            .check()?;
+        Lengths::new().text("name", params.0).optional("project_reference", params.1).optional("expires_at", params.2).check()?;
         self.call(Export::CreateApiKey, caller, params).await
     }
 

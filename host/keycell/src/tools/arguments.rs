@@ -24,9 +24,7 @@ const MAX_FAULTS: usize = 20;
 static VALIDATORS: LazyLock<Result<HashMap<&str, Validator>, String>> = LazyLock::new(|| {
     let validator = |tool: &Tool| {
         let schema = serde_json::from_str(tool.input_schema).map_err(|error| format!("{}: {error}", tool.name))?;
-        jsonschema::draft7::new(&schema)
-            .map(|validator| (tool.name, validator))
-            .map_err(|error| format!("{}: {error}", tool.name))
+        jsonschema::draft7::new(&schema).map(|validator| (tool.name, validator)).map_err(|error| format!("{}: {error}", tool.name))
     };
     TOOLS.iter().map(validator).collect()
 });
