@@ -26,7 +26,8 @@ pub fn tests(shell: &Shell) -> Result<()> {
             }
         }
     }
-    let repeated: Vec<_> = files.iter().filter(|(_, files)| files.len() > 1).map(|((package, _), _)| package).collect();
+    let repeated = files.iter().filter(|(_, files)| files.len() > 1);
+    let repeated: BTreeSet<_> = repeated.filter_map(|((package, _), _)| package.rsplit('#').next()).collect();
     ensure!(
         repeated.is_empty(),
         "compiled more than once: {repeated:?}; give them the same features and profile for hosts, build scripts and tests"
