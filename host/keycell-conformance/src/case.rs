@@ -14,8 +14,22 @@ macro_rules! files {
 }
 
 /// The files, one for each subject.
-const FILES: &[(&str, &str)] =
-    files!["access", "errors", "expiry", "key", "lifecycle", "list", "name", "project", "record", "scopes", "verify",];
+const FILES: &[(&str, &str)] = files![
+    "access",
+    "bearers",
+    "errors",
+    "expiry",
+    "issue",
+    "key",
+    "lifecycle",
+    "list",
+    "name",
+    "operators",
+    "project",
+    "record",
+    "scopes",
+    "verify",
+];
 
 /// The reason why the cases cannot be read.
 #[derive(Debug, thiserror::Error)]
