@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
 
 use crate::{BUSY_TIMEOUT, RETRY_INTERVAL, error::SqliteError, schema::Contents};
 
@@ -98,6 +98,9 @@ pub fn open(path: &Path) -> Result<(Connection, Contents)> {
 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    if connection.is_readonly(MAIN_DB)? {
+        return Err(SqliteError::ReadOnly);
+    }
     // The last connection that is closed moves the write-ahead log into the file.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     wait_for_locks(&connection)?;
