@@ -318,6 +318,41 @@ async fn lists() -> Result<()> {
         }
     }
     println!("the slowest p99 is {slowest:.1?}");
+    reads_beside_lists(&Arc::new(storage), now).await
+}
+
+/// Reads of single keys while 128 tasks list the keys of one user, and half of them give up.
+async fn reads_beside_lists(storage: &Arc<SqliteStorage>, now: i64) -> Result<()> {
+    let tasks: Vec<_> = (0..128_u64)
+        .map(|task| {
+            let storage = Arc::clone(storage);
+            tokio::spawn(async move {
+                for page in 0.. {
+                    let mut filter = KeyFilter::default();
+                    filter.user_id = Some("ann".to_owned());
+                    filter.status = if page % 2 == 0 { StatusFilter::Active } else { StatusFilter::Revoked };
+                    filter.now = now;
+                    filter.before = Some(id((page * 7_919 + task * 104_729) % (2 * KEYS)));
+                    filter.limit = PAGE;
+                    let list = storage.list_keys(filter);
+                    let patience = Duration::from_millis(if task % 2 == 0 { 5 } else { 60_000 });
+                    let _ = tokio::time::timeout(patience, list).await;
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut times = Vec::new();
+    for sample in 0..2_000 {
+        let began = Instant::now();
+        storage.find_key(&id(sample * 997), "ann").await?;
+        times.push(began.elapsed());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    report("a read beside 128 lists", times);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    println!("{}", status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or("memory is not known"));
     Ok(())
 }
 

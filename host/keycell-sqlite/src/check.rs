@@ -167,7 +167,7 @@ pub fn quick_check(path: impl AsRef<Path>) -> Result<Option<Problem>> {
 }
 
 fn open(path: &Path) -> Result<Connection> {
-    let (connection, contents) = file::open(&absolute(path)?)?;
+    let (connection, contents) = file::open_to_read(&absolute(path)?)?;
     contents.require_latest()?;
     Ok(connection)
 }

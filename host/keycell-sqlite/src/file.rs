@@ -109,6 +109,17 @@ pub fn open(path: &Path) -> Result<(Connection, Contents)> {
     Ok((connection, contents))
 }
 
+/// Opens an existing file as [`open`] does, for reads only. A write-ahead log that a crash has left
+/// stays as it is.
+pub fn open_to_read(path: &Path) -> Result<(Connection, Contents)> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = fs::metadata(log).is_ok_and(|metadata| metadata.len() > 0);
+    let (connection, contents) = open(path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
+    Ok((connection, contents))
+}
+
 /// Lets the connection wait for the locks of other processes.
 ///
 /// SQLite's own handler waits up to 100 ms between two tries, which is too seldom beside a process

@@ -127,6 +127,28 @@ async fn a_damaged_page_is_found_and_other_keys_are_still_read() {
     assert!(broken > 0 && read > 0, "{broken} broken, {read} read");
 }
 
+/// The files as a crash leaves them: all keys are in the write-ahead log.
+#[tokio::test]
+async fn a_check_and_a_backup_leave_a_log_as_it_is() {
+    let (_directory, path) = database();
+    let storage = SqliteStorage::open(&path).unwrap();
+    for n in 0..5 {
+        insert(&storage, n).await;
+    }
+    let (crashed, copy) = database();
+    let names = ["keycell.db", "keycell.db-wal"];
+    for name in names {
+        fs::copy(path.with_file_name(name), copy.with_file_name(name)).unwrap();
+    }
+    drop(storage);
+    let read = || names.map(|name| fs::read(copy.with_file_name(name)).unwrap());
+    let before = read();
+    assert_eq!(check(&copy).unwrap().keys, 5);
+    backup(&copy, crashed.path().join("backup.db")).unwrap();
+    assert!(read() == before);
+    assert_eq!(check(crashed.path().join("backup.db")).unwrap().keys, 5);
+}
+
 /// A row under another index entry, as damage that no page shows.
 #[tokio::test]
 async fn an_index_that_differs_from_its_table_is_found() {
