@@ -133,10 +133,7 @@ pub fn wait_for_locks(connection: &Connection) -> Result<()> {
 }
 
 /// Runs `action` without waiting for the locks of other processes.
-pub fn without_waiting<T>(
-    connection: &mut Connection,
-    action: impl FnOnce(&mut Connection) -> Result<T>,
-) -> Result<T> {
+pub fn without_waiting<T>(connection: &mut Connection, action: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
     connection.busy_timeout(Duration::ZERO)?;
     let result = action(connection);
     wait_for_locks(connection)?;

@@ -23,27 +23,33 @@ pub const EVERY_EVENT: &str =
 pub fn keys(connection: &Connection, filter: &KeyFilter) -> Result<Vec<KeyRecord>> {
     let mut statement = connection.prepare_cached(&key_query(filter))?;
     let before = filter.before.as_deref().unwrap_or(AFTER_EACH_ID);
-    bind(&mut statement, &[
-        (":user_id", &filter.user_id),
-        (":project_id", &filter.project_id),
-        (":now", &filter.now),
-        (":before", &before),
-        (":limit", &filter.limit),
-    ])?;
+    bind(
+        &mut statement,
+        &[
+            (":user_id", &filter.user_id),
+            (":project_id", &filter.project_id),
+            (":now", &filter.now),
+            (":before", &before),
+            (":limit", &filter.limit),
+        ],
+    )?;
     collect(&mut statement, key_record)
 }
 
 pub fn events(connection: &Connection, filter: &EventFilter) -> Result<Vec<EventRecord>> {
     let mut statement = connection.prepare_cached(&event_query(filter))?;
     let before = filter.before.as_deref().unwrap_or(AFTER_EACH_ID);
-    bind(&mut statement, &[
-        (":key_id", &filter.key_id),
-        (":user_id", &filter.user_id),
-        (":project_id", &filter.project_id),
-        (":since", &filter.since.as_deref().unwrap_or_default()),
-        (":before", &before),
-        (":limit", &filter.limit),
-    ])?;
+    bind(
+        &mut statement,
+        &[
+            (":key_id", &filter.key_id),
+            (":user_id", &filter.user_id),
+            (":project_id", &filter.project_id),
+            (":since", &filter.since.as_deref().unwrap_or_default()),
+            (":before", &before),
+            (":limit", &filter.limit),
+        ],
+    )?;
     collect(&mut statement, event_record)
 }
 
@@ -216,7 +222,11 @@ mod tests {
                 6 => "INDEX events_of_user_in_project (user_id=? AND project_id=? AND id>? AND id<?)",
                 _ => "INDEX events_of_key (key_id=? AND id>? AND id<?)",
             };
-            assert_eq!(plan(&connection, &event_query(&filter)), [format!("SEARCH events USING {search}")], "{filter:?}");
+            assert_eq!(
+                plan(&connection, &event_query(&filter)),
+                [format!("SEARCH events USING {search}")],
+                "{filter:?}"
+            );
         }
     }
     /// A sequence of numbers that look random.

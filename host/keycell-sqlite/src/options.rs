@@ -76,8 +76,7 @@ impl SqliteOptions {
         let health = Arc::new(Health::new(file));
         let readers = Readers::new(Arc::clone(&health));
         let uses = Arc::new(Uses::default());
-        let maintenance =
-            Maintenance::new(Arc::clone(&health), readers.clone(), Arc::clone(&uses), self.uses_interval);
+        let maintenance = Maintenance::new(Arc::clone(&health), readers.clone(), Arc::clone(&uses), self.uses_interval);
         let writer = Writer::spawn(connection, health, maintenance)?;
         Ok(SqliteStorage { readers, uses, writer, is_new })
     }

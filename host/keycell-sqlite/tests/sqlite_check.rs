@@ -72,12 +72,18 @@ async fn every_rule_of_a_record_is_checked() {
         ("UPDATE api_keys SET metadata = '{\"a\": 1}' WHERE rowid = 2", "api_keys: record 2: `metadata` is invalid"),
         ("UPDATE api_keys SET expires_at = -1 WHERE rowid = 2", "api_keys: record 2: `expires_at` is invalid"),
         ("UPDATE api_keys SET rate_limit_requests = 0 WHERE rowid = 2", "api_keys: record 2: `rate_limit` is invalid"),
-        ("UPDATE api_keys SET revocation_reason = 'x' WHERE rowid = 2", "api_keys: record 2: `revocation_reason` is invalid"),
+        (
+            "UPDATE api_keys SET revocation_reason = 'x' WHERE rowid = 2",
+            "api_keys: record 2: `revocation_reason` is invalid",
+        ),
         ("UPDATE events SET action = 'stolen' WHERE rowid_of = 1", "events: record 1 cannot be read"),
         ("UPDATE events SET user_id = 'eve' WHERE rowid_of = 1", "events: record 1: `user_id` is invalid"),
         ("UPDATE api_keys SET rotated_to = 'x' WHERE rowid = 2", "file: api_keys: a record refers to a missing one"),
         ("INSERT INTO projects VALUES ('x', 'y', 0)", "projects: record 1: `id` is invalid"),
-        ("PRAGMA ignore_check_constraints = ON; UPDATE api_keys SET hash = x'00' WHERE rowid = 2", "api_keys: record 2: `hash` is invalid"),
+        (
+            "PRAGMA ignore_check_constraints = ON; UPDATE api_keys SET hash = x'00' WHERE rowid = 2",
+            "api_keys: record 2: `hash` is invalid",
+        ),
     ] {
         let (_directory, path) = filled().await;
         let sql = sql.replace("rowid_of = 1", &format!("id = '{}'", id(0)));

@@ -313,9 +313,7 @@ mod read_only {
         let binary = directory.path().join("tests");
         fs::copy(std::env::current_exe().unwrap(), &binary).unwrap();
         let mut command = std::process::Command::new(&binary);
-        command
-            .args(["--exact", "read_only::child_that_opens_a_read_only_database", "--nocapture"])
-            .env(PATH, &path);
+        command.args(["--exact", "read_only::child_that_opens_a_read_only_database", "--nocapture"]).env(PATH, &path);
         if std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()) == 0 {
             command.uid(65534);
         }
