@@ -2,13 +2,13 @@
 
 mod cli;
 mod command;
-mod component;
 mod conformance;
 mod hostile_components;
 mod http;
 mod lifecycle;
 mod mcp;
 mod mutants;
+mod readme;
 mod schemas;
 mod server;
 mod sqlite;
