@@ -11,31 +11,48 @@ const LONGEST_RUN: u32 = 8;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let (pairs, singles) = decompositions();
+    let (narrow, wide): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|pair| pair.whole.max(pair.first) < 0x1_0000);
     let (runs, targets) = single_runs(&singles);
     let mut out = String::new();
-    table(&mut out, "PAIRS", "Pair", &pairs);
-    table(&mut out, "SINGLE_RUNS", "SingleRun", &runs);
-    table(&mut out, "SINGLES", "u32", &targets);
-    table(&mut out, "CLASSES", "ClassRun", &classes());
+    table(&mut out, "NARROW_PAIRS", "NarrowPair", narrow.iter().map(|pair| pair.packed(15)));
+    table(&mut out, "WIDE_PAIRS", "WidePair", wide.iter().map(|pair| pair.packed(31)));
+    table(&mut out, "SINGLE_RUNS", "SingleRun", runs.iter().map(|bits| format!("SingleRun({bits})")));
+    table(&mut out, "SINGLES", "u16", targets.iter().map(|target| (target & 0xFFFF).to_string()));
+    table(&mut out, "PLANE_2", "u8", plane_2(&targets).iter().map(u8::to_string));
+    table(&mut out, "CLASSES", "ClassRun", classes().iter().map(|bits| format!("ClassRun({bits})")));
     let dir = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     fs::write(Path::new(&dir).join("nfc_tables.rs"), out).expect("OUT_DIR can be written");
 }
 
-fn table(out: &mut String, name: &str, entry: &str, entries: &[impl std::fmt::Display]) {
+fn table(out: &mut String, name: &str, entry: &str, entries: impl ExactSizeIterator<Item = String>) {
     write!(out, "static {name}: [{entry}; {}] = [", entries.len()).expect("a String takes all");
-    for bits in entries {
-        match entry {
-            "u32" => write!(out, "{bits},"),
-            _ => write!(out, "{entry}({bits}),"),
-        }
-        .expect("a String takes all");
+    for entry in entries {
+        write!(out, "{entry},").expect("a String takes all");
     }
     out.push_str("];\n");
 }
 
-/// The characters that are made of two, packed with both, and those that stand for one other, with
-/// that. Each part may be made of parts again.
-fn decompositions() -> (Vec<u64>, Vec<(u32, u32)>) {
+/// A character that is made of two others.
+struct Pair {
+    whole: u32,
+    first: u32,
+    second: u32,
+    composes: bool,
+}
+
+impl Pair {
+    /// The pair as `src/nfc.rs` reads it, with `composes` as this bit of the second character.
+    fn packed(&self, bit: u32) -> String {
+        assert!(self.second < 1 << bit, "no second character has bit {bit}");
+        let (name, second) =
+            (if bit == 15 { "NarrowPair" } else { "WidePair" }, self.second | u32::from(self.composes) << bit);
+        format!("{name}([{}, {}, {second}])", self.whole, self.first)
+    }
+}
+
+/// The characters that are made of two others, and those that stand for one other, with that. Each
+/// part may be made of parts again.
+fn decompositions() -> (Vec<Pair>, Vec<(u32, u32)>) {
     let full: Vec<(char, Vec<char>)> = ('\0'..=char::MAX)
         .filter(|c| !HANGUL_SYLLABLES.contains(c))
         .map(|c| {
@@ -61,8 +78,8 @@ fn decompositions() -> (Vec<u64>, Vec<(u32, u32)>) {
             }
             [] => unreachable!("no character decomposes into nothing"),
         };
-        let is_composed = u64::from(compose(first, second) == Some(*c));
-        pairs.push(u64::from(*c) << 43 | u64::from(first) << 22 | u64::from(second) << 1 | is_composed);
+        let composes = compose(first, second) == Some(*c);
+        pairs.push(Pair { whole: (*c).into(), first: first.into(), second: second.into(), composes });
     }
     (pairs, singles)
 }
@@ -74,6 +91,13 @@ fn single_runs(singles: &[(u32, u32)]) -> (Vec<u64>, Vec<u32>) {
     let runs = starts.map(|index| u64::from(singles[index].0) << 11 | index as u64).collect();
     assert!(singles.len() < 1 << 11, "an index has 11 bits");
     (runs, singles.iter().map(|&(_, target)| target).collect())
+}
+
+/// One bit for each target: whether it is of plane 2 and not of plane 0.
+fn plane_2(targets: &[u32]) -> Vec<u8> {
+    assert!(targets.iter().all(|target| matches!(target >> 16, 0 | 2)), "targets are of planes 0 and 2");
+    let byte = |bits: &[u32]| bits.iter().rev().fold(0, |byte, target| byte << 1 | u8::from(target >> 16 == 2));
+    targets.chunks(8).map(byte).collect()
 }
 
 /// Runs of characters of the same combining class other than 0.

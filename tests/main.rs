@@ -9,6 +9,7 @@ mod http;
 mod lifecycle;
 mod mcp;
 mod mutants;
+mod readme;
 mod schemas;
 mod server;
 mod sqlite;

@@ -1,8 +1,5 @@
 //! Base62 over `0-9A-Za-z`, in that order.
 
-/// The digits, by value.
-pub const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
 /// The number of random bytes of one request.
 const DRAW: usize = 64;
 
@@ -12,12 +9,21 @@ pub const fn is_digit(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
 }
 
+/// The digit of this value, which is less than 62.
+const fn digit(value: u8) -> u8 {
+    match value {
+        0..10 => b'0' + value,
+        10..36 => b'A' + value - 10,
+        _ => b'a' + value - 36,
+    }
+}
+
 /// Formats `value` as six digits, left-padded with `0`. Six digits hold every `u32`.
 #[must_use]
 pub fn six_digits(mut value: u32) -> [u8; 6] {
     let mut digits = [b'0'; 6];
     for digit in digits.iter_mut().rev() {
-        *digit = DIGITS[(value % 62) as usize];
+        *digit = self::digit((value % 62) as u8);
         value /= 62;
     }
     digits
@@ -45,19 +51,21 @@ impl<'a, R: FnMut(&mut [u8])> RandomDigits<'a, R> {
             loop {
                 let byte = self.byte();
                 if byte < 248 {
-                    break DIGITS[usize::from(byte % 62)];
+                    break digit(byte % 62);
                 }
             }
         });
     }
 
     fn byte(&mut self) -> u8 {
-        if self.used == DRAW {
+        loop {
+            if let Some(&byte) = self.bytes.get(self.used) {
+                self.used += 1;
+                return byte;
+            }
             (self.random)(&mut self.bytes);
             self.used = 0;
         }
-        self.used += 1;
-        self.bytes[self.used - 1]
     }
 }
 
@@ -95,8 +103,8 @@ mod tests {
             }
         })
         .fill(&mut out);
-        for digit in DIGITS {
-            assert_eq!(out.iter().filter(|&byte| byte == digit).count(), 4);
+        for digit in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".bytes() {
+            assert_eq!(out.iter().filter(|&&byte| byte == digit).count(), 4);
         }
     }
 }

@@ -63,8 +63,13 @@ impl Field {
 /// Returns the names of the fields that changed, sorted.
 #[must_use]
 pub fn changed(fields: &[(Field, bool)]) -> Vec<String> {
-    let is_changed = |field: Field| fields.contains(&(field, true));
-    Field::ALL.into_iter().filter(|&field| is_changed(field)).map(|field| field.name().to_owned()).collect()
+    let mut names = Vec::new();
+    for field in Field::ALL {
+        if fields.contains(&(field, true)) {
+            names.push(field.name().to_owned());
+        }
+    }
+    names
 }
 
 #[cfg(test)]

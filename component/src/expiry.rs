@@ -33,17 +33,17 @@ impl ExpiresAt {
         let latest_by_policy = limits.longest_life.map(|life| now.plus(life));
         let Some(text) = text else {
             let by_default = limits.default_life.map(|life| now.plus(life));
-            return Ok(Self([latest_by_policy, by_default, limits.callers_expiry].into_iter().flatten().min()));
+            return Ok(Self(earliest(earliest(latest_by_policy, by_default), limits.callers_expiry)));
         };
         let millis = time::parse(text)?;
         let expiry =
             Time::from_millis(millis).filter(|&expiry| expiry > now).ok_or_else(|| vec![Fault::NotInTheFuture])?;
         let is_past = |limit: Option<Time>| limit.is_some_and(|latest| expiry > latest);
-        let faults = fault::all([
+        fault::check(&[
             (is_past(latest_by_policy), Fault::PastLongestLife),
             (is_past(limits.callers_expiry), Fault::PastCallersExpiry),
-        ]);
-        if faults.is_empty() { Ok(Self(Some(expiry))) } else { Err(faults) }
+        ])?;
+        Ok(Self(Some(expiry)))
     }
 
     /// The time; `None`: never.
@@ -74,8 +74,15 @@ pub fn after_rotation(expires_at: Option<Time>, now: Time, grace_seconds: u32) -
 /// never later than the policy's longest life allows.
 #[must_use]
 pub fn of_replacement(expires_at: Option<Time>, now: Time, longest_life: Option<i64>) -> Option<Time> {
-    let latest = longest_life.map(|life| now.plus(life));
-    expires_at.into_iter().chain(latest).min()
+    earliest(expires_at, longest_life.map(|life| now.plus(life)))
+}
+
+/// Returns the earlier of two times, where `None` is never.
+fn earliest(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
+    }
 }
 
 /// Whether a key with this expiry is expired at `now`, which it is from that millisecond on.

@@ -126,9 +126,19 @@ impl Fault {
     }
 }
 
-/// The faults that are present, in order.
-pub fn all<const N: usize>(faults: [(bool, Fault); N]) -> Vec<Fault> {
-    faults.into_iter().filter_map(|(is_present, fault)| is_present.then_some(fault)).collect()
+/// Checks that none of the faults is present.
+///
+/// # Errors
+///
+/// All faults that are present, in order.
+pub fn check(faults: &[(bool, Fault)]) -> Result<(), Vec<Fault>> {
+    let mut present = Vec::new();
+    for &(is_present, fault) in faults {
+        if is_present {
+            present.push(fault);
+        }
+    }
+    if present.is_empty() { Ok(()) } else { Err(present) }
 }
 
 impl fmt::Display for Fault {
@@ -151,6 +161,7 @@ mod tests {
     #[test]
     fn faults_keep_their_order() {
         let faults = [(true, Fault::NoOffset), (false, Fault::Empty), (true, Fault::LeapSecond)];
-        assert_eq!(all(faults), [Fault::NoOffset, Fault::LeapSecond]);
+        assert_eq!(check(&faults), Err(vec![Fault::NoOffset, Fault::LeapSecond]));
+        assert_eq!(check(&faults[1..2]), Ok(()));
     }
 }

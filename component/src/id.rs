@@ -30,6 +30,13 @@ impl ApiKeyId {
             None => Err(Fault::NotAnId),
         }
     }
+
+    /// The id as text. It is what [`ToString`] returns, without the formatting code, which is much
+    /// of the component.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        uuid_text(self.0)
+    }
 }
 
 impl fmt::Display for ApiKeyId {

@@ -27,11 +27,11 @@ impl IdempotencyKey {
     /// All faults: the text is not one, or has the form of an API key in it.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
         let is_printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        let faults = fault::all([
+        fault::check(&[
             (!(1..=MAX_LEN).contains(&text.len()) || !is_printable, Fault::NotAnIdempotencyKey),
             (key::holds_form_of_key(text), Fault::HoldsKey),
-        ]);
-        if faults.is_empty() { Ok(Self(text.to_owned())) } else { Err(faults) }
+        ])?;
+        Ok(Self(text.to_owned()))
     }
 
     /// The key as text.

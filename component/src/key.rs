@@ -150,13 +150,13 @@ pub fn holds_part_of_key(text: &str) -> bool {
 }
 
 /// Whether a part of the text passes `is_key`, of those with `tail` bytes from an underscore on.
-fn holds(bytes: &[u8], tail: usize, is_key: impl Fn(&[u8]) -> bool) -> bool {
+fn holds(bytes: &[u8], tail: usize, is_key: fn(&[u8]) -> bool) -> bool {
     let underscores = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'_').map(|(at, _)| at);
     underscores.into_iter().any(|at| {
         // The prefix has no fixed length, and the characters before it may look like a part of it.
         (PREFIX_MIN..=PREFIX_MAX).any(|prefix_len| {
             let candidate = at.checked_sub(prefix_len).and_then(|start| bytes.get(start..at + tail));
-            candidate.is_some_and(&is_key)
+            candidate.is_some_and(is_key)
         })
     })
 }
@@ -175,7 +175,7 @@ fn crc32_iso_hdlc(bytes: &[u8]) -> u32 {
 
 fn is_prefix(bytes: &[u8]) -> bool {
     (PREFIX_MIN..=PREFIX_MAX).contains(&bytes.len())
-        && bytes[0].is_ascii_lowercase()
+        && bytes.first().is_some_and(u8::is_ascii_lowercase)
         && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
@@ -185,18 +185,15 @@ fn has_form(bytes: &[u8]) -> bool {
 
 /// Whether these are a prefix and `tail` bytes of a lookup and a secret.
 fn has_form_with_tail(bytes: &[u8], tail: usize) -> bool {
-    let Some(prefix_len) = bytes.len().checked_sub(tail) else {
-        return false;
-    };
-    let (prefix, tail) = bytes.split_at(prefix_len);
-    let (lookup, secret) = tail.split_at(1 + LOOKUP);
-    is_prefix(prefix)
-        && [lookup, secret].iter().all(|part| part[0] == b'_' && part[1..].iter().all(|&byte| base62::is_digit(byte)))
+    let parts = bytes.len().checked_sub(tail).and_then(|prefix_len| bytes.split_at_checked(prefix_len));
+    parts.is_some_and(|(prefix, tail)| {
+        let is_in_form = |(at, &byte)| if at == 0 || at == 1 + LOOKUP { byte == b'_' } else { base62::is_digit(byte) };
+        is_prefix(prefix) && tail.iter().enumerate().all(is_in_form)
+    })
 }
 
 fn has_right_checksum(key: &[u8]) -> bool {
-    let (body, presented) = key.split_at(key.len() - CHECKSUM);
-    checksum(body).ct_eq(presented).into()
+    key.split_last_chunk::<CHECKSUM>().is_some_and(|(body, presented)| checksum(body).ct_eq(presented).into())
 }
 
 fn ascii(bytes: &[u8]) -> String {

@@ -13,6 +13,8 @@
 extern crate alloc;
 
 pub mod access;
+#[cfg(any(target_arch = "wasm32", test))]
+mod arena;
 pub mod base62;
 pub mod event;
 pub mod expiry;
@@ -28,6 +30,7 @@ pub mod policy;
 pub mod project;
 pub mod rate_limit;
 pub mod scopes;
+mod sorted_set;
 pub mod status;
 pub mod time;
 pub mod user;

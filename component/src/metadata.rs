@@ -8,7 +8,7 @@ use alloc::{string::String, vec, vec::Vec};
 
 use crate::{
     fault::{self, Fault},
-    key,
+    key, sorted_set,
 };
 
 const MAX_BYTES: usize = 4096;
@@ -58,12 +58,12 @@ struct Compact {
 
 impl Compact {
     fn into_metadata(self) -> Result<Metadata, Vec<Fault>> {
-        let faults = fault::all([
+        fault::check(&[
             (!self.text.starts_with('{'), Fault::NotAnObject),
             (self.has_duplicate, Fault::DuplicateMember),
             (self.holds_key, Fault::HoldsKey),
-        ]);
-        if faults.is_empty() { Ok(Metadata(self.text)) } else { Err(faults) }
+        ])?;
+        Ok(Metadata(self.text))
     }
 }
 
@@ -93,8 +93,7 @@ impl Scanner<'_> {
         match self.rest.as_bytes().first() {
             Some(b'{') => self.items(level, '{', '}', |scanner, names| {
                 let name = scanner.string()?;
-                scanner.out.has_duplicate |= names.contains(&name);
-                names.push(name);
+                scanner.out.has_duplicate |= !sorted_set::insert(names, name);
                 scanner.skip_white_space();
                 scanner.character(':')?;
                 scanner.value(level + 1)
@@ -168,24 +167,24 @@ impl Scanner<'_> {
             'r' => '\r',
             't' => '\t',
             'u' => {
-                let first = self.code_unit()?;
-                let mut units = vec![first];
-                if (0xD800..0xDC00).contains(&first) && self.skip("\\u") {
-                    units.push(self.code_unit()?);
-                }
-                match char::decode_utf16(units).collect::<Result<Vec<_>, _>>().as_deref() {
-                    Ok(&[c]) => c,
-                    _ => return Err(Fault::NotJson),
-                }
+                let unit = self.code_unit()?;
+                let scalar = match unit {
+                    0xD800..=0xDBFF if self.skip("\\u") => match self.code_unit()? {
+                        low @ 0xDC00..=0xDFFF => 0x1_0000 + (unit - 0xD800) * 0x400 + (low - 0xDC00),
+                        _ => return Err(Fault::NotJson),
+                    },
+                    _ => unit,
+                };
+                char::from_u32(scalar).ok_or(Fault::NotJson)?
             }
             _ => return Err(Fault::NotJson),
         })
     }
 
-    fn code_unit(&mut self) -> Result<u16, Fault> {
+    fn code_unit(&mut self) -> Result<u32, Fault> {
         (0..4).try_fold(0, |unit, _| {
             let digit = self.next()?.to_digit(16).ok_or(Fault::NotJson)?;
-            Ok(unit * 16 + digit as u16)
+            Ok(unit * 16 + digit)
         })
     }
 
@@ -225,18 +224,13 @@ impl Scanner<'_> {
             let _has_sign = self.skip("+") || self.skip("-");
             self.digits()?;
         }
-        let written = start.strip_suffix(self.rest).unwrap_or_default();
+        let written = start.get(..start.len() - self.rest.len()).unwrap_or_default();
         self.write(written)
     }
 
     /// One digit or more.
     fn digits(&mut self) -> Result<(), Fault> {
-        let rest = self.rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        if rest.len() == self.rest.len() {
-            return Err(Fault::NotJson);
-        }
-        self.rest = rest;
-        Ok(())
+        if self.skip_while(|c| c.is_ascii_digit()) == 0 { Err(Fault::NotJson) } else { Ok(()) }
     }
 
     fn next(&mut self) -> Result<char, Fault> {
@@ -259,7 +253,15 @@ impl Scanner<'_> {
     }
 
     fn skip_white_space(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        self.skip_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r'));
+    }
+
+    /// Skips characters, and returns the number of their bytes.
+    fn skip_while(&mut self, is_skipped: fn(char) -> bool) -> usize {
+        let rest = self.rest.trim_start_matches(is_skipped);
+        let skipped = self.rest.len() - rest.len();
+        self.rest = rest;
+        skipped
     }
 
     fn write(&mut self, text: &str) -> Result<(), Fault> {

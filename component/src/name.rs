@@ -51,14 +51,14 @@ fn parse(text: &str, max: usize) -> Result<String, Vec<Fault>> {
     let text = normal.trim();
     let has_forbidden = text.chars().any(is_forbidden);
     let too_long = if max == MAX_NAME { Fault::NameTooLong } else { Fault::ReasonTooLong };
-    let faults = fault::all([
+    fault::check(&[
         (text.is_empty(), Fault::Empty),
         (text.chars().nth(max).is_some(), too_long),
         (has_forbidden, Fault::ForbiddenCharacter),
         (!text.is_empty() && !has_forbidden && !text.chars().any(is_visible), Fault::NotVisible),
         (key::holds_part_of_key(text), Fault::HoldsKey),
-    ]);
-    if faults.is_empty() { Ok(text.to_owned()) } else { Err(faults) }
+    ])?;
+    Ok(text.to_owned())
 }
 
 /// Whether a character is forbidden: control characters, and characters that are invisible or

@@ -4,27 +4,49 @@
 //! them take: they would be half of the component.
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use core::mem;
 
 include!(concat!(env!("OUT_DIR"), "/nfc_tables.rs"));
 
-/// From the highest bit: 21 of a character, 21 of each of the two that it is made of, and whether
-/// composition makes it of the two again.
-struct Pair(u64);
+/// A character, the two that it is made of, and whether composition makes it of the two again.
+trait Pair {
+    fn whole(&self) -> u32;
+    fn parts(&self) -> [u32; 2];
+    fn composes(&self) -> bool;
+}
 
-impl Pair {
-    const CHAR: u64 = 0x1F_FFFF;
+/// A pair whose characters are all below U+10000. The highest bit of the third is whether it
+/// composes: no second character has that bit.
+struct NarrowPair([u16; 3]);
 
-    fn whole(&self) -> u64 {
-        self.0 >> 43
+impl Pair for NarrowPair {
+    fn whole(&self) -> u32 {
+        self.0[0].into()
     }
 
-    fn parts(&self) -> [Option<char>; 2] {
-        [self.0 >> 22, self.0 >> 1].map(|bits| as_char(bits & Self::CHAR))
+    fn parts(&self) -> [u32; 2] {
+        [self.0[1].into(), (self.0[2] & 0x7FFF).into()]
     }
 
-    fn composes(&self, first: char, second: char) -> bool {
-        let both = u64::from(first) << 22 | u64::from(second) << 1 | 1;
-        self.0 & !(Self::CHAR << 43) == both
+    fn composes(&self) -> bool {
+        self.0[2] > 0x7FFF
+    }
+}
+
+/// Any other pair. The highest bit of the third is whether it composes.
+struct WidePair([u32; 3]);
+
+impl Pair for WidePair {
+    fn whole(&self) -> u32 {
+        self.0[0]
+    }
+
+    fn parts(&self) -> [u32; 2] {
+        [self.0[1], self.0[2] & 0x7FFF_FFFF]
+    }
+
+    fn composes(&self) -> bool {
+        self.0[2] > 0x7FFF_FFFF
     }
 }
 
@@ -83,8 +105,13 @@ fn decompose(c: char, chars: &mut Vec<char>) {
 }
 
 fn pair(c: char) -> Option<[Option<char>; 2]> {
-    let at = PAIRS.binary_search_by_key(&c.into(), Pair::whole).ok()?;
-    PAIRS.get(at).map(Pair::parts)
+    let parts = find_pair(&NARROW_PAIRS, c).or_else(|| find_pair(&WIDE_PAIRS, c));
+    parts.map(|parts| parts.map(char::from_u32))
+}
+
+fn find_pair(pairs: &[impl Pair], c: char) -> Option<[u32; 2]> {
+    let at = pairs.binary_search_by_key(&c.into(), Pair::whole).ok()?;
+    pairs.get(at).map(Pair::parts)
 }
 
 fn single(c: char) -> Option<char> {
@@ -92,28 +119,31 @@ fn single(c: char) -> Option<char> {
     let run = SINGLE_RUNS.get(after.checked_sub(1)?)?;
     let at = run.index() + (u32::from(c) - run.start()) as usize;
     let end = SINGLE_RUNS.get(after).map_or(SINGLES.len(), SingleRun::index);
-    SINGLES.get(at).copied().filter(|_| at < end).and_then(char::from_u32)
+    let low = SINGLES.get(at).filter(|_| at < end)?;
+    // Some stand for a character of plane 2, the others for one of plane 0.
+    let is_in_plane_2 = PLANE_2.get(at / 8)? >> (at % 8) & 1;
+    char::from_u32(u32::from(is_in_plane_2) * 0x2_0000 + u32::from(*low))
 }
 
 fn compose(first: char, second: char) -> Option<char> {
+    let parts = [first, second].map(u32::from);
     hangul::compose(first, second).or_else(|| {
-        let entry = PAIRS.iter().find(|entry| entry.composes(first, second))?;
-        as_char(entry.whole())
+        find_whole(&NARROW_PAIRS, parts).or_else(|| find_whole(&WIDE_PAIRS, parts)).and_then(char::from_u32)
     })
+}
+
+fn find_whole(pairs: &[impl Pair], parts: [u32; 2]) -> Option<u32> {
+    pairs.iter().find(|pair| pair.composes() && pair.parts() == parts).map(Pair::whole)
 }
 
 /// The canonical combining class; 0: not a mark that moves.
 fn combining_class(c: char) -> u8 {
     let c = u32::from(c);
     let after = CLASSES.partition_point(|run| run.start() <= c);
-    match CLASSES[..after].last() {
+    match after.checked_sub(1).and_then(|index| CLASSES.get(index)) {
         Some(run) if c <= run.end() => run.0 as u8,
         _ => 0,
     }
-}
-
-fn as_char(bits: u64) -> Option<char> {
-    u32::try_from(bits).ok().and_then(char::from_u32)
 }
 
 /// Hangul syllables, which are arithmetic (The Unicode Standard, section 3.12).
@@ -161,7 +191,8 @@ fn push_in_order(chars: &mut Vec<char>, c: char) {
     let class = combining_class(c);
     let is_before = |&other: &char| class == 0 || combining_class(other) <= class;
     let at = chars.iter().rposition(is_before).map_or(0, |before| before + 1);
-    chars.insert(at, c);
+    let last = chars.iter_mut().skip(at).fold(c, |moved, place| mem::replace(place, moved));
+    chars.push(last);
 }
 
 /// Each character joined with the last starter before it, unless something between the two
@@ -177,7 +208,7 @@ fn composed(decomposed: &[char]) -> Vec<char> {
             .filter(|&at| at + 1 == chars.len() || last_class < class)
             .and_then(|at| Some((at, compose(*chars.get(at)?, c)?)));
         if let Some((at, whole)) = whole {
-            chars[at] = whole;
+            chars.get_mut(at).into_iter().for_each(|place| *place = whole);
             continue;
         }
         if class == 0 {

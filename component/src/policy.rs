@@ -32,12 +32,12 @@ impl Policy {
         default_scopes: &[String],
         grantable_scopes: Option<&[String]>,
     ) -> Option<Self> {
-        let parse_all = |texts: &[String]| texts.iter().map(|text| Scope::parse(text)).collect::<Option<Vec<_>>>();
+        let parse_all = |texts: &[String]| scopes::parse_all(texts).ok();
         let is_positive = |life: Option<i64>| life.is_none_or(|life| life > 0);
         let default_scopes = parse_all(default_scopes)?;
         let grantable_scopes = match grantable_scopes {
             Some(scopes) => parse_all(scopes)?,
-            None => scopes::OWN.into_iter().filter_map(Scope::parse).chain(default_scopes.iter().cloned()).collect(),
+            None => [scopes::own(), default_scopes.clone()].concat(),
         };
         let is_valid = is_positive(longest_life)
             && is_positive(default_life)

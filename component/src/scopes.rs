@@ -2,7 +2,10 @@
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
-use crate::fault::{self, Fault};
+use crate::{
+    fault::{self, Fault},
+    sorted_set,
+};
 
 const MAX_LEN: usize = 64;
 /// The maximum number of scopes of a key.
@@ -18,6 +21,12 @@ pub const VERIFY: &str = "api-keys:verify";
 pub const ADMIN: &str = "api-keys:admin";
 /// The scopes that keycell itself checks.
 pub const OWN: [&str; 4] = [READ, WRITE, VERIFY, ADMIN];
+
+/// Returns the scopes that keycell itself checks.
+#[must_use]
+pub fn own() -> Vec<Scope> {
+    OWN.map(|scope| Scope(scope.to_owned())).into()
+}
 
 /// A scope: 1 to 64 characters of RFC 6749's `scope-token`, printable ASCII without space, `"`
 /// and `\`.
@@ -47,30 +56,38 @@ impl Scope {
 ///
 /// All faults: one is not a scope, there are too many, or one cannot be granted.
 pub fn parse_granted(texts: &[String], may_grant: impl Fn(&str) -> bool) -> Result<Vec<String>, Vec<Fault>> {
-    let is_not_a_scope = |text: &String| Scope::parse(text).is_none();
-    let scopes = sorted(texts.iter().map(String::as_str));
-    let faults = fault::all([
-        (texts.iter().any(is_not_a_scope), Fault::NotAScope),
+    let mut scopes = Vec::new();
+    let (mut has_malformed, mut has_ungrantable) = (false, false);
+    for text in texts {
+        match Scope::parse(text) {
+            Some(Scope(scope)) => {
+                has_ungrantable |= !may_grant(&scope);
+                // A list of which most is refused is not sorted at length.
+                if scopes.len() <= MAX_SCOPES {
+                    sorted_set::insert(&mut scopes, scope);
+                }
+            }
+            None => has_malformed = true,
+        }
+    }
+    fault::check(&[
+        (has_malformed, Fault::NotAScope),
         (scopes.len() > MAX_SCOPES, Fault::TooManyScopes),
-        (texts.iter().any(|text| !is_not_a_scope(text) && !may_grant(text)), Fault::NotGrantable),
-    ]);
-    if faults.is_empty() { Ok(scopes) } else { Err(faults) }
+        (has_ungrantable, Fault::NotGrantable),
+    ])?;
+    Ok(scopes)
 }
 
 /// Returns those of the scopes that the caller may grant, sorted and without duplicates.
 #[must_use]
 pub fn grantable(scopes: &[Scope], may_grant: impl Fn(&str) -> bool) -> Vec<String> {
-    sorted(scopes.iter().map(Scope::as_str).filter(|scope| may_grant(scope)))
-}
-
-fn sorted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut scopes: Vec<String> = Vec::new();
-    for text in texts {
-        if let Err(at) = scopes.binary_search_by(|scope| scope.as_str().cmp(text)) {
-            scopes.insert(at, text.to_owned());
+    let mut granted = Vec::new();
+    for Scope(scope) in scopes {
+        if may_grant(scope) {
+            sorted_set::insert(&mut granted, scope.clone());
         }
     }
-    scopes
+    granted
 }
 
 /// Parses the scopes that a call requires.
@@ -79,7 +96,11 @@ fn sorted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
 ///
 /// One of them is not a scope.
 pub fn parse_all(texts: &[String]) -> Result<Vec<Scope>, Fault> {
-    texts.iter().map(|text| Scope::parse(text).ok_or(Fault::NotAScope)).collect()
+    let mut scopes = Vec::with_capacity(texts.len());
+    for text in texts {
+        scopes.push(Scope::parse(text).ok_or(Fault::NotAScope)?);
+    }
+    Ok(scopes)
 }
 
 /// Returns the required scopes that are not held, in order and without duplicates.

@@ -1,10 +1,15 @@
 //! Times: RFC 3339 in arguments and results, milliseconds inside.
 
 use alloc::{string::String, vec, vec::Vec};
-
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Timelike};
+use core::ops::RangeInclusive;
 
 use crate::fault::{self, Fault};
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+/// `0000-01-01T00:00:00.000Z`, the first time that RFC 3339 can write in UTC.
+const FIRST_MILLIS: i64 = -62_167_219_200_000;
 
 /// A time in milliseconds, from 1970 to the end of the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,15 +40,15 @@ impl Time {
     /// Formats the time as `YYYY-MM-DDTHH:MM:SS.sssZ`.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
-        let time = DateTime::from_timestamp_millis(self.0).unwrap_or_default();
+        let date = Date::of_day(self.0 / DAY);
         let mut text = String::with_capacity(24);
-        push_digits(&mut text, time.year().unsigned_abs(), 1000, '-');
-        push_digits(&mut text, time.month(), 10, '-');
-        push_digits(&mut text, time.day(), 10, 'T');
-        push_digits(&mut text, time.hour(), 10, ':');
-        push_digits(&mut text, time.minute(), 10, ':');
-        push_digits(&mut text, time.second(), 10, '.');
-        push_digits(&mut text, time.timestamp_subsec_millis(), 100, 'Z');
+        push_digits(&mut text, date.year, 1000, '-');
+        push_digits(&mut text, date.month, 10, '-');
+        push_digits(&mut text, date.day, 10, 'T');
+        push_digits(&mut text, self.0 % DAY / HOUR, 10, ':');
+        push_digits(&mut text, self.0 % HOUR / MINUTE, 10, ':');
+        push_digits(&mut text, self.0 % MINUTE / 1000, 10, '.');
+        push_digits(&mut text, self.0 % 1000, 100, 'Z');
         text
     }
 }
@@ -61,99 +66,144 @@ pub fn parse(text: &str) -> Result<i64, Vec<Fault>> {
     }
     let not_a_time = || vec![Fault::NotATime];
     let mut rest = Cursor(text.as_bytes());
-    let date = rest.date().ok_or_else(not_a_time)?;
+    let date = rest.date().ok_or_else(not_a_time)?.day_number() * DAY;
     if rest.0.is_empty() {
-        return Ok(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
+        return Ok(date);
     }
     let (time, is_leap) = rest.time().ok_or_else(not_a_time)?;
     let has_offset = !rest.0.is_empty();
-    let offset = if has_offset { rest.offset() } else { FixedOffset::east_opt(0) };
+    let offset = if has_offset { rest.offset() } else { Some(0) };
     let offset = offset.filter(|_| rest.0.is_empty()).ok_or_else(not_a_time)?;
-    let faults = fault::all([(!has_offset, Fault::NoOffset), (is_leap, Fault::LeapSecond)]);
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    date.and_time(time)
-        .checked_sub_signed(TimeDelta::seconds(offset.local_minus_utc().into()))
-        .filter(|utc| (0..=9999).contains(&utc.year()))
-        .map(|utc| utc.and_utc().timestamp_millis())
-        .ok_or_else(not_a_time)
+    fault::check(&[(!has_offset, Fault::NoOffset), (is_leap, Fault::LeapSecond)])?;
+    let utc = date + time - offset;
+    if (FIRST_MILLIS..=Time::LAST.0).contains(&utc) { Ok(utc) } else { Err(not_a_time()) }
 }
 
-fn push_digits(text: &mut String, value: u32, mut unit: u32, end: char) {
+fn push_digits(text: &mut String, value: i64, mut unit: i64, end: char) {
     while unit > 0 {
-        text.push(char::from(b"0123456789"[(value / unit % 10) as usize]));
+        text.push(char::from(b'0' + (value / unit % 10) as u8));
         unit /= 10;
     }
     text.push(end);
+}
+
+/// A day of the proleptic Gregorian calendar.
+#[derive(Clone, Copy)]
+struct Date {
+    year: i64,
+    month: i64,
+    day: i64,
+}
+
+// Both conversions count in years that begin on 1 March, so that a leap day is the last day of its
+// year, and in eras of 400 years, each of which has the same number of days.
+impl Date {
+    const ERA_DAYS: i64 = 146_097;
+    /// The days from 1 March of the year 0 to 1 January 1970.
+    const EPOCH: i64 = 719_468;
+
+    /// The day this many days after 1970-01-01, from the year 0 on.
+    fn of_day(day_number: i64) -> Self {
+        let (era, day_of_era) =
+            ((day_number + Self::EPOCH) / Self::ERA_DAYS, (day_number + Self::EPOCH) % Self::ERA_DAYS);
+        let leap_days = day_of_era / 1460 - day_of_era / 36_524 + day_of_era / (Self::ERA_DAYS - 1);
+        let year_of_era = (day_of_era - leap_days) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let (month, next_year) =
+            if month_from_march < 10 { (month_from_march + 3, 0) } else { (month_from_march - 9, 1) };
+        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        Self { year: era * 400 + year_of_era + next_year, month, day }
+    }
+
+    /// The number of days from 1970-01-01 to this day.
+    const fn day_number(self) -> i64 {
+        let (year, month_from_march) =
+            if self.month > 2 { (self.year, self.month - 3) } else { (self.year - 1, self.month + 9) };
+        let day_of_year = (153 * month_from_march + 2) / 5 + self.day - 1;
+        // The years are at least -1, so these divisions round down as they must with 4 eras added.
+        let year = year + 1600;
+        let leap_days = year / 4 - year / 100 + year / 400;
+        365 * year + leap_days + day_of_year - Self::EPOCH - 4 * Self::ERA_DAYS
+    }
+
+    const fn days_in_month(year: i64, month: i64) -> i64 {
+        match month {
+            2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        }
+    }
 }
 
 /// The text that is not read yet.
 struct Cursor<'a>(&'a [u8]);
 
 impl Cursor<'_> {
-    /// Takes the next byte if it is one of these.
-    fn one_of(&mut self, allowed: &[u8]) -> Option<u8> {
+    /// Takes the next byte if it is allowed.
+    fn take_if(&mut self, is_allowed: fn(u8) -> bool) -> Option<u8> {
         let (&first, rest) = self.0.split_first()?;
-        allowed.contains(&first).then(|| {
+        is_allowed(first).then(|| {
             self.0 = rest;
             first
         })
     }
 
-    /// Takes a number of exactly this many digits.
-    fn number(&mut self, digits: usize) -> Option<u32> {
-        (0..digits).try_fold(0, |number, _| {
-            let digit = self.one_of(b"0123456789")?;
-            Some(number * 10 + u32::from(digit - b'0'))
-        })
+    /// Takes a number of exactly this many digits that is in the range.
+    fn number(&mut self, digits: u32, range: RangeInclusive<i64>) -> Option<i64> {
+        let number = (0..digits).try_fold(0, |number, _| {
+            let digit = self.take_if(|byte| byte.is_ascii_digit())?;
+            Some(number * 10 + i64::from(digit - b'0'))
+        });
+        number.filter(|number| range.contains(number))
     }
 
-    fn date(&mut self) -> Option<NaiveDate> {
-        let year = self.number(4)?;
-        self.one_of(b"-")?;
-        let month = self.number(2)?;
-        self.one_of(b"-")?;
-        NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, self.number(2)?)
+    fn date(&mut self) -> Option<Date> {
+        let year = self.number(4, 0..=9999)?;
+        self.take_if(|byte| byte == b'-')?;
+        let month = self.number(2, 1..=12)?;
+        self.take_if(|byte| byte == b'-')?;
+        let day = self.number(2, 1..=Date::days_in_month(year, month))?;
+        Some(Date { year, month, day })
     }
 
-    /// Takes `T` and a time of day. Returns second 60 as second 59 and `true`.
-    fn time(&mut self) -> Option<(NaiveTime, bool)> {
-        self.one_of(b"Tt")?;
-        let hour = self.number(2)?;
-        self.one_of(b":")?;
-        let minute = self.number(2)?;
-        self.one_of(b":")?;
-        let second = self.number(2)?;
-        let milli = match self.one_of(b".") {
+    /// Takes `T` and a time of day, in milliseconds, and returns whether it has second 60.
+    fn time(&mut self) -> Option<(i64, bool)> {
+        self.take_if(|byte| byte.eq_ignore_ascii_case(&b'T'))?;
+        let hour = self.number(2, 0..=23)?;
+        self.take_if(|byte| byte == b':')?;
+        let minute = self.number(2, 0..=59)?;
+        self.take_if(|byte| byte == b':')?;
+        let second = self.number(2, 0..=60)?;
+        let millis = match self.take_if(|byte| byte == b'.') {
             Some(_) => self.milliseconds()?,
             None => 0,
         };
-        let is_leap = second == 60;
-        let time = NaiveTime::from_hms_milli_opt(hour, minute, if is_leap { 59 } else { second }, milli)?;
-        Some((time, is_leap))
+        Some((hour * HOUR + minute * MINUTE + second * 1000 + millis, second == 60))
     }
 
     /// Takes one fraction digit or more, of which three count.
-    fn milliseconds(&mut self) -> Option<u32> {
-        let mut milliseconds = self.number(1)? * 100;
+    fn milliseconds(&mut self) -> Option<i64> {
+        let mut milliseconds = self.number(1, 0..=9)? * 100;
         for unit in [10, 1] {
-            milliseconds += self.number(1).unwrap_or(0) * unit;
+            milliseconds += self.number(1, 0..=9).unwrap_or(0) * unit;
         }
-        while self.number(1).is_some() {}
+        while self.number(1, 0..=9).is_some() {}
         Some(milliseconds)
     }
 
-    fn offset(&mut self) -> Option<FixedOffset> {
-        let sign = match self.one_of(b"Zz+-")? {
+    /// Takes an offset, in milliseconds east of UTC.
+    fn offset(&mut self) -> Option<i64> {
+        let sign = match self.take_if(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'))? {
             b'+' => 1,
             b'-' => -1,
-            _ => return FixedOffset::east_opt(0),
+            _ => return Some(0),
         };
-        let hours = self.number(2).filter(|&hours| hours < 24)?;
-        self.one_of(b":")?;
-        let minutes = self.number(2).filter(|&minutes| minutes < 60)?;
-        FixedOffset::east_opt(sign * i32::try_from(hours * 3600 + minutes * 60).ok()?)
+        let hours = self.number(2, 0..=23)?;
+        self.take_if(|byte| byte == b':')?;
+        let minutes = self.number(2, 0..=59)?;
+        Some(sign * (hours * HOUR + minutes * MINUTE))
     }
 }
 
@@ -172,6 +222,41 @@ mod tests {
         assert_eq!(Time::from_millis(1_709_210_096_007).unwrap().to_rfc3339(), "2024-02-29T12:34:56.007Z");
         assert_eq!(Time::from_millis(-1), None);
         assert_eq!(Time::from_millis(Time::LAST.millis() + 1), None);
+    }
+
+    #[test]
+    fn every_day_is_as_chrono_has_it() {
+        let first = chrono::NaiveDate::from_ymd_opt(0, 1, 1).unwrap();
+        let days: Vec<_> = first.iter_days().take_while(|day| chrono::Datelike::year(day) < 10_000).collect();
+        assert_eq!(days.len(), 3_652_425);
+        for day in days {
+            let text = day.to_string();
+            let millis = day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis();
+            assert_eq!(parse(&text), Ok(millis), "{text}");
+            if let Some(time) = Time::from_millis(millis + 86_399_999) {
+                assert_eq!(time.to_rfc3339(), format!("{text}T23:59:59.999Z"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_day_that_no_month_has_is_refused() {
+        for year in [1900, 2000, 2023, 2024] {
+            for month in 0..=13 {
+                for day in 0..=32 {
+                    let is_day = chrono::NaiveDate::from_ymd_opt(year, month, day).is_some();
+                    assert_eq!(parse(&format!("{year}-{month:02}-{day:02}")).is_ok(), is_day, "{year}-{month}-{day}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_and_the_last_time_in_utc_are_the_limits() {
+        assert_eq!(parse("0000-01-01T00:00:00Z"), Ok(FIRST_MILLIS));
+        assert_eq!(parse("0000-01-01T00:00:00+00:01"), Err(vec![Fault::NotATime]));
+        assert_eq!(parse("9999-12-31T23:59:59.999Z"), Ok(Time::LAST.millis()));
+        assert_eq!(parse("9999-12-31T23:59:59.999-00:01"), Err(vec![Fault::NotATime]));
     }
 
     #[test]

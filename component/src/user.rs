@@ -20,13 +20,13 @@ impl UserId {
     ///
     /// All faults: the text is empty, is too long, has control characters, or has the form of a key in it.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
-        let faults = fault::all([
+        fault::check(&[
             (text.is_empty(), Fault::Empty),
             (text.len() > MAX_BYTES, Fault::UserIdTooLong),
             (text.chars().any(char::is_control), Fault::ForbiddenCharacter),
             (key::holds_form_of_key(text), Fault::HoldsKey),
-        ]);
-        if faults.is_empty() { Ok(Self(text.to_owned())) } else { Err(faults) }
+        ])?;
+        Ok(Self(text.to_owned()))
     }
 
     /// The id as text.

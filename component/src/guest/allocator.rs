@@ -1,7 +1,7 @@
-//! Memory for one call: handed out in order, and given back with the instance.
+//! The allocator of one call. Memory is given back with the instance.
 //!
-//! An instance lives for one call. What would free memory in it, piece by piece, and keep account
-//! of the free places would be a sixth of the component.
+//! An instance serves one call. An allocator that frees memory and keeps a list of free places
+//! would be a sixth of the component.
 #![allow(unsafe_code)]
 
 use core::{
@@ -11,14 +11,14 @@ use core::{
     ptr,
 };
 
-const PAGE: usize = 65_536;
+use crate::arena;
 
 unsafe extern "C" {
-    /// Where the linker says that its own data ends. It has no value, only an address.
+    /// The end of the linker's own data. It has no value, only an address.
     static __heap_base: u8;
 }
 
-/// Where the next allocation begins, at the earliest; 0 before the first.
+/// The address from which the next allocation is placed; 0 before the first.
 pub struct Bump(Cell<usize>);
 
 // SAFETY: a component without threads is run by one thread at a time.
@@ -36,9 +36,9 @@ impl Bump {
         }
     }
 
-    /// Takes what lies below `end`; `None` if the host gives no memory for it.
+    /// Takes all memory below `end`; `None` if the host gives none.
     fn take_until(&self, end: usize) -> Option<()> {
-        let missing = end.saturating_sub(wasm32::memory_size::<0>() * PAGE).div_ceil(PAGE);
+        let missing = arena::missing_pages(end, wasm32::memory_size::<0>());
         if missing > 0 && wasm32::memory_grow::<0>(missing) == usize::MAX {
             return None;
         }
@@ -47,32 +47,31 @@ impl Bump {
     }
 }
 
-// SAFETY: what is handed out lies between the linker's data and the end of memory, is aligned, and
-// is handed out once, because `next` never moves below the end of an allocation.
+// SAFETY: allocations lie between the linker's data and the end of memory, are aligned, and do not
+// overlap, because `next` never moves below the end of an allocation.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let place = self.next().checked_next_multiple_of(layout.align());
-        place
-            .and_then(|start| self.take_until(start.checked_add(layout.size())?).map(|()| start as *mut u8))
+        arena::place(self.next(), layout.size(), layout.align())
+            .and_then(|place| self.take_until(place.end).map(|()| place.start as *mut u8))
             .unwrap_or(ptr::null_mut())
     }
 
-    /// With the instance.
+    /// Does nothing: memory is given back with the instance.
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 
     unsafe fn realloc(&self, place: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let is_newest = place.addr() + layout.size() == self.next();
         if new_size <= layout.size() {
             return place;
         }
-        if is_newest {
-            let end = place.addr().checked_add(new_size);
-            return end.and_then(|end| self.take_until(end)).map_or(ptr::null_mut(), |()| place);
+        let start = place.addr();
+        let grown_end = arena::grown_end(start..start + layout.size(), new_size, self.next());
+        if grown_end.and_then(|end| self.take_until(end)).is_some() {
+            return place;
         }
-        // SAFETY: the caller has made sure that the new size is one of a layout of this alignment.
+        // SAFETY: the caller guarantees that the new size is one of a layout of this alignment.
         let new = unsafe { self.alloc(Layout::from_size_align_unchecked(new_size, layout.align())) };
         if !new.is_null() {
-            // SAFETY: both are at least this long, and what is new overlaps nothing.
+            // SAFETY: both are at least this long, and the new place overlaps no other.
             unsafe { ptr::copy_nonoverlapping(place, new, layout.size()) };
         }
         new

@@ -26,7 +26,8 @@ pub fn require_revision(record: &KeyRecord, expected: Option<u32>) -> Result<(),
 }
 
 /// Stores a changed record with its event. Returns the record as it is then stored.
-pub fn update(record: KeyRecord, event: &EventRecord) -> Result<KeyRecord, storage::Error> {
+pub fn update(mut record: KeyRecord, event: &EventRecord) -> Result<KeyRecord, storage::Error> {
     storage::update_key(&record, event)?;
-    Ok(record.changed())
+    record.revision += 1;
+    Ok(record)
 }

@@ -1,7 +1,7 @@
 //! `list-events`.
 
 use alloc::borrow::ToOwned;
-use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use super::api_keys::{Error, Event, EventPage, EventRequest};
 use super::context::InternalCause;
@@ -9,7 +9,6 @@ use super::fault::Faults;
 use super::record::rfc3339;
 use super::storage::{self, Action, EventRecord};
 use super::{caller, find, imports};
-use crate::access::Selection;
 use crate::id::{self, ApiKeyId};
 use crate::page;
 use crate::project::ProjectReference;
@@ -20,36 +19,36 @@ use crate::user::UserId;
 pub fn list_events(request: &EventRequest) -> Result<EventPage, Error> {
     let actor = caller::acting(imports::now()?, scopes::READ)?;
     let mut faults = Faults::default();
-    let key_id = faults.take("api_key_id", request.api_key_id.as_deref().map(ApiKeyId::parse).transpose());
-    let project = request.project_reference.as_deref().map(ProjectReference::parse).transpose();
-    let project = faults.take("project_reference", project);
-    let owner = faults.take("owner", request.owner.as_deref().map(UserId::parse).transpose());
-    let since = faults.take("since", request.since.as_deref().map(time::parse).transpose());
-    let until = faults.take("until", request.until.as_deref().map(time::parse).transpose());
+    let key_id = faults.take_optional("api_key_id", request.api_key_id.as_deref(), ApiKeyId::parse);
+    let project =
+        faults.take_optional("project_reference", request.project_reference.as_deref(), ProjectReference::parse);
+    let owner = faults.take_optional("owner", request.owner.as_deref(), UserId::parse);
+    let since = faults.take_optional("since", request.since.as_deref(), time::parse);
+    let until = faults.take_optional("until", request.until.as_deref(), time::parse);
     let size = faults.take("limit", page::parse_size(request.limit));
-    let cursor = faults.take("cursor", request.cursor.as_deref().map(id::parse_cursor).transpose());
+    let cursor = faults.take_optional("cursor", request.cursor.as_deref(), id::parse_cursor);
     let (Some(key_id), Some(project), Some(owner), Some(since), Some(until), Some(size), Some(cursor)) =
         (key_id, project, owner, since, until, size, cursor)
     else {
         return Err(faults.into());
     };
 
-    let owner = owner.map(UserId::into_text);
-    let project = project.map(|reference| find::project(&actor, reference)).transpose()?;
-    let asked = Selection { user_id: owner.clone(), project_id: project.as_ref().map(|(id, _)| id.clone()) };
-    let selection = actor.select(owner, project).ok_or(Error::Forbidden)?;
-    // All events of a key are visible to those who may see the key.
+    let find::Filter { asked, visible } = find::filter(&actor, owner, project)?;
+    // Callers who may see a key may list all of its events.
     let selection = match key_id {
         Some(id) => find::key(&actor, id).map(|_| asked)?,
-        None => selection,
+        None => visible,
     };
-    let key_id = key_id.map(|id| id.to_string());
+    let key_id = key_id.map(|id| id.to_text());
     let records = storage::list_events(&storage::EventFilter {
         key_id: key_id.clone(),
         user_id: selection.user_id.clone(),
         project_id: selection.project_id.clone(),
         since: since.map(id::first_at),
-        before: until.map(id::first_at).into_iter().chain(cursor).min(),
+        before: match (until.map(id::first_at), cursor) {
+            (Some(until), Some(cursor)) => Some(until.min(cursor)),
+            (until, cursor) => until.or(cursor),
+        },
         // One more than the page, which shows whether there is a next page.
         limit: size + 1,
     })?;
@@ -62,7 +61,10 @@ pub fn list_events(request: &EventRequest) -> Result<EventPage, Error> {
         return Err(InternalCause::StorageRecord.into());
     }
     let (records, next_cursor) = page::end(records, size, |record| &record.id);
-    let events = records.into_iter().map(EventRecord::returned).collect::<Result<_, _>>()?;
+    let mut events = Vec::with_capacity(records.len());
+    for record in records {
+        events.push(record.returned()?);
+    }
     Ok(EventPage { next_cursor, events })
 }
 

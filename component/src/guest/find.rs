@@ -1,17 +1,18 @@
 //! Keys and projects that the caller refers to.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use super::api_keys::{Error, Subject};
 use super::storage;
-use crate::access::{Actor, Role};
+use crate::access::{Actor, Role, Selection};
 use crate::id::ApiKeyId;
 use crate::project::ProjectReference;
+use crate::user::UserId;
 
 /// Finds the key with this id if the caller may see it. A missing and a hidden key take the same
 /// calls and give the same error. Only the transfer of the hidden record takes additional time.
 pub fn key(actor: &Actor, id: ApiKeyId) -> Result<storage::KeyRole, Error> {
-    let found = storage::find_key(&id.to_string(), actor.user_id())?;
+    let found = storage::find_key(&id.to_text(), actor.user_id())?;
     let role = found.role.map(Role::from);
     if !actor.may_see(&found.key.user_id, found.key.project_id.as_deref(), role) {
         return Err(storage::Error::NotFound.into());
@@ -39,6 +40,23 @@ pub fn enter(actor: &Actor, project_id: String, role: Option<storage::Role>) -> 
         return Err(Error::NotFound(Subject::Project));
     }
     Ok((project_id, role))
+}
+
+/// The filters of a list that name an owner and a project.
+pub struct Filter {
+    /// What the arguments select.
+    pub asked: Selection,
+    /// What of it the caller may list.
+    pub visible: Selection,
+}
+
+/// Resolves the owner and the project of a list.
+pub fn filter(actor: &Actor, owner: Option<UserId>, reference: Option<ProjectReference>) -> Result<Filter, Error> {
+    let owner = owner.map(UserId::into_text);
+    let project = reference.map(|reference| project(actor, reference)).transpose()?;
+    let asked = Selection { user_id: owner.clone(), project_id: project.as_ref().map(|(id, _)| id.clone()) };
+    let visible = actor.select(owner, project).ok_or(Error::Forbidden)?;
+    Ok(Filter { asked, visible })
 }
 
 impl From<storage::Role> for Role {

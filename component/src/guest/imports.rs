@@ -1,11 +1,11 @@
-//! The clock and the random numbers of the host.
+//! The clock and the random bytes of the host.
 
 use super::api_keys::Error;
 use super::bindings::wasi::{clocks::wall_clock, random::random};
 use super::context::InternalCause;
 use crate::time::Time;
 
-/// The time of the host's clock.
+/// Gets the time of the host's clock.
 pub fn now() -> Result<Time, Error> {
     let now = wall_clock::now();
     i64::try_from(now.seconds)
@@ -16,24 +16,8 @@ pub fn now() -> Result<Time, Error> {
         .ok_or_else(|| InternalCause::Clock.into())
 }
 
-/// Fills `out` with the host's random bytes.
+/// Fills `out` with the host's random bytes. Traps if the host returns another number of bytes:
+/// partly filled bytes must never become a key.
 pub fn fill_random(out: &mut [u8]) {
-    // The backend below can't fail, and half-filled bytes must never become a key.
-    if getrandom::fill(out).is_err() {
-        core::arch::wasm32::unreachable()
-    }
-}
-
-/// What `getrandom` calls on this target.
-// SAFETY: this is the symbol, signature and contract that `getrandom` names for its backend
-// `custom`: `dest` is valid for writes of `len` bytes, and all of them are written, because a
-// host that gives fewer than it was asked for makes the copy panic.
-#[allow(unsafe_code)]
-#[unsafe(no_mangle)]
-unsafe extern "Rust" fn __getrandom_v03_custom(dest: *mut u8, len: usize) -> Result<(), getrandom::Error> {
-    let bytes = random::get_random_bytes(len as u64);
-    assert!(bytes.len() == len);
-    // SAFETY: `bytes` was just allocated, so it overlaps nothing, and both are `len` bytes long.
-    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), dest, len) };
-    Ok(())
+    out.copy_from_slice(&random::get_random_bytes(out.len() as u64));
 }

@@ -70,14 +70,14 @@ fn issue(request: IssueRequest, now: Time) -> Result<(KeyRecord, Key), Error> {
 
     let mut faults = Faults::default();
     let name = faults.take("name", KeyName::parse(&request.name));
-    let owner = faults.take("owner", request.owner.as_deref().map(UserId::parse).transpose());
-    let project = request.project_reference.as_deref().map(ProjectReference::parse).transpose();
-    let project = faults.take("project_reference", project);
+    let owner = faults.take_optional("owner", request.owner.as_deref(), UserId::parse);
+    let project =
+        faults.take_optional("project_reference", request.project_reference.as_deref(), ProjectReference::parse);
     let expires_at = faults.take("expires_at", ExpiresAt::parse(request.expires_at.as_deref(), now, limits));
     let rate_limit = faults.take("rate_limit", request.rate_limit.map(RateLimit::try_from).transpose());
-    let metadata = faults.take("metadata", request.metadata.as_deref().map(Metadata::parse).transpose());
-    let idempotency_key = request.idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
-    let idempotency_key = faults.take("idempotency_key", idempotency_key);
+    let metadata = faults.take_optional("metadata", request.metadata.as_deref(), Metadata::parse);
+    let idempotency_key =
+        faults.take_optional("idempotency_key", request.idempotency_key.as_deref(), IdempotencyKey::parse);
     let scopes = match &request.scopes {
         Some(scopes) => scopes::parse_granted(scopes, may_grant),
         None => Ok(scopes::grantable(policy.default_scopes(), may_grant)),
@@ -194,7 +194,9 @@ fn issue_again(
     let key = mint::secret(&mut record, policy.prefix());
     record.updated_at = now.millis();
     let event = mint::event(actor, now, Action::IssuedAgain, &record, &[(Field::Key, true)]);
-    Ok(storage::replace_secret(&record, &event).map(|()| (record.changed(), key)))
+    let replaced = storage::replace_secret(&record, &event);
+    record.revision += 1;
+    Ok(replaced.map(|()| (record, key)))
 }
 
 impl TryFrom<limits::RateLimit> for RateLimit {

@@ -1,5 +1,7 @@
 //! `list-api-keys`.
 
+use alloc::vec::Vec;
+
 use super::api_keys::{ApiKeyPage, Error, ListRequest};
 use super::context::InternalCause;
 use super::fault::Faults;
@@ -16,18 +18,17 @@ pub fn list_api_keys(request: &ListRequest) -> Result<ApiKeyPage, Error> {
     let actor = caller::acting(now, scopes::READ)?;
     let mut faults = Faults::default();
     let status = faults.take("status", StatusFilter::parse(request.status.as_deref()));
-    let project = request.project_reference.as_deref().map(ProjectReference::parse).transpose();
-    let project = faults.take("project_reference", project);
-    let owner = faults.take("owner", request.owner.as_deref().map(UserId::parse).transpose());
+    let project =
+        faults.take_optional("project_reference", request.project_reference.as_deref(), ProjectReference::parse);
+    let owner = faults.take_optional("owner", request.owner.as_deref(), UserId::parse);
     let size = faults.take("limit", page::parse_size(request.limit));
-    let before = faults.take("cursor", request.cursor.as_deref().map(id::parse_cursor).transpose());
+    let before = faults.take_optional("cursor", request.cursor.as_deref(), id::parse_cursor);
     let (Some(status), Some(project), Some(owner), Some(size), Some(before)) = (status, project, owner, size, before)
     else {
         return Err(faults.into());
     };
 
-    let project = project.map(|reference| find::project(&actor, reference)).transpose()?;
-    let selection = actor.select(owner.map(UserId::into_text), project).ok_or(Error::Forbidden)?;
+    let selection = find::filter(&actor, owner, project)?.visible;
     let records = storage::list_keys(&storage::KeyFilter {
         user_id: selection.user_id.clone(),
         project_id: selection.project_id.clone(),
@@ -42,7 +43,10 @@ pub fn list_api_keys(request: &ListRequest) -> Result<ApiKeyPage, Error> {
         return Err(InternalCause::StorageRecord.into());
     }
     let (records, next_cursor) = page::end(records, size, |record| &record.id);
-    let api_keys = records.into_iter().map(|record| record.details(now)).collect::<Result<_, _>>()?;
+    let mut api_keys = Vec::with_capacity(records.len());
+    for record in records {
+        api_keys.push(record.details(now)?);
+    }
     Ok(ApiKeyPage { next_cursor, api_keys })
 }
 

@@ -1,7 +1,6 @@
 //! New ids, keys and events.
 
 use alloc::borrow::ToOwned;
-use alloc::string::ToString;
 
 use super::imports::fill_random;
 use super::storage::{Action, EventRecord, KeyRecord};
@@ -13,7 +12,7 @@ use crate::time::Time;
 
 /// Gives the record a new id and a new secret.
 pub fn key(record: &mut KeyRecord, prefix: &Prefix, now: Time) -> Key {
-    record.id = ApiKeyId::mint(now, &mut fill_random).to_string();
+    record.id = ApiKeyId::mint(now, &mut fill_random).to_text();
     secret(record, prefix)
 }
 

@@ -35,11 +35,6 @@ impl KeyRecord {
         Ok(Status::of(self.revoked_at.is_some(), stored_optional_time(self.expires_at)?, now))
     }
 
-    /// The record after a change that storage has counted.
-    pub fn changed(self) -> Self {
-        Self { revision: self.revision.saturating_add(1), ..self }
-    }
-
     /// The fields of `get-api-key`.
     pub fn basic(self) -> Result<ApiKey, Error> {
         Ok(ApiKey {

@@ -2,7 +2,7 @@
 
 use super::api_keys::{ApiKeyDetails, Error};
 use super::fault::Faults;
-use super::storage::{Action, KeyRecord};
+use super::storage::Action;
 use super::{caller, change, find, imports, mint};
 use crate::event::Field;
 use crate::id::ApiKeyId;
@@ -22,23 +22,23 @@ pub fn revoke_api_key(
     let actor = caller::acting(now, scopes::WRITE)?;
     let mut faults = Faults::default();
     let id = faults.take("api_key_id", ApiKeyId::parse(api_key_id));
-    let reason = faults.take("reason", reason.map(RevocationReason::parse).transpose());
+    let reason = faults.take_optional("reason", reason, RevocationReason::parse);
     let (Some(id), Some(reason)) = (id, reason) else {
         return Err(faults.into());
     };
     let reason = reason.map(RevocationReason::into_text);
     let revoked = change::retry(MAX_ATTEMPTS, || {
-        let record = find::key(&actor, id)?.key;
+        let mut record = find::key(&actor, id)?.key;
         change::require_revision(&record, if_revision)?;
         if record.revoked_at.is_some() {
             return Ok(Ok(record));
         }
         let fields = [(Field::RevokedAt, true), (Field::RevocationReason, reason.is_some())];
         let event = mint::event(&actor, now, Action::Revoked, &record, &fields);
-        let millis = now.millis();
-        let revocation_reason = reason.clone();
-        let revoked = KeyRecord { revoked_at: Some(millis), revocation_reason, updated_at: millis, ..record };
-        Ok(change::update(revoked, &event))
+        record.revoked_at = Some(now.millis());
+        record.revocation_reason.clone_from(&reason);
+        record.updated_at = now.millis();
+        Ok(change::update(record, &event))
     })?;
     revoked.details(now)
 }

@@ -3,7 +3,7 @@
 use super::api_keys::{CreatedApiKey, Error};
 use super::fault::Faults;
 use super::record::stored_optional_time;
-use super::storage::{self, Action, KeyRecord};
+use super::storage::{self, Action};
 use super::{caller, change, find, imports, mint, policy};
 use crate::event::Field;
 use crate::expiry;
@@ -37,15 +37,13 @@ pub fn rotate_api_key(api_key_id: &str, grace_seconds: u32, if_revision: Option<
             return Err(Error::NotActive);
         }
 
-        let mut replacement = KeyRecord {
-            created_at: now.millis(),
-            updated_at: now.millis(),
-            expires_at: expiry::of_replacement(expires_at, now, policy.longest_life()).map(Time::millis),
-            last_used_at: None,
-            rotated_from: Some(old.id.clone()),
-            revision: 0,
-            ..old.clone()
-        };
+        let mut replacement = old.clone();
+        replacement.created_at = now.millis();
+        replacement.updated_at = now.millis();
+        replacement.expires_at = expiry::of_replacement(expires_at, now, policy.longest_life()).map(Time::millis);
+        replacement.last_used_at = None;
+        replacement.rotated_from = Some(old.id.clone());
+        replacement.revision = 0;
         let key = mint::key(&mut replacement, policy.prefix(), now);
         old.expires_at = Some(expiry::after_rotation(expires_at, now, grace_seconds).millis());
         old.rotated_to = Some(replacement.id.clone());

@@ -21,11 +21,11 @@ pub fn update_api_key(api_key_id: &str, changes: &ApiKeyChanges) -> Result<ApiKe
     let actor = caller::acting(now, scopes::WRITE)?;
     let mut faults = Faults::default();
     let id = faults.take("api_key_id", ApiKeyId::parse(api_key_id));
-    let name = faults.take("name", changes.name.as_deref().map(KeyName::parse).transpose());
+    let name = faults.take_optional("name", changes.name.as_deref(), KeyName::parse);
     let expires_at = changes.expires_at.as_deref();
     let wanted = expires_at.map(|text| ExpiresAt::parse(Some(text), now, Limits::default())).transpose();
     let wanted = faults.take("expires_at", wanted);
-    let metadata = faults.take("metadata", changes.metadata.as_deref().map(Metadata::parse_nullable).transpose());
+    let metadata = faults.take_optional("metadata", changes.metadata.as_deref(), Metadata::parse_nullable);
     let rate_limit = match changes.rate_limit {
         RateLimitChange::Keep => Ok(None),
         RateLimitChange::Remove => Ok(Some(None)),

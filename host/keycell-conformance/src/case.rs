@@ -1,42 +1,38 @@
-//! Cases, as they stand in `tests/cases`.
+//! Cases, as the files of `tests/cases` hold them.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::expect::substitute;
+use crate::expect::substitute;
 
-/// The files of `tests/cases`, one for each section of the contract.
-const FILES: &[(&str, &str)] = &[
-    ("access", include_str!("../../../tests/cases/access.json")),
-    ("errors", include_str!("../../../tests/cases/errors.json")),
-    ("expiry", include_str!("../../../tests/cases/expiry.json")),
-    ("lifecycle", include_str!("../../../tests/cases/lifecycle.json")),
-    ("list", include_str!("../../../tests/cases/list.json")),
-    ("key", include_str!("../../../tests/cases/key.json")),
-    ("name", include_str!("../../../tests/cases/name.json")),
-    ("project", include_str!("../../../tests/cases/project.json")),
-    ("record", include_str!("../../../tests/cases/record.json")),
-    ("scopes", include_str!("../../../tests/cases/scopes.json")),
-    ("verify", include_str!("../../../tests/cases/verify.json")),
-];
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../cases/", $name, ".json")))),*]
+    };
+}
 
-/// Why the cases can't be read.
+/// The files, one for each subject.
+const FILES: &[(&str, &str)] =
+    files!["access", "errors", "expiry", "key", "lifecycle", "list", "name", "project", "record", "scopes", "verify",];
+
+/// The reason why the cases cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("tests/cases/{file}.json: {source}")]
+#[error("tests/cases/{file}.json does not have the format of docs/conformance.md: {source}")]
 pub struct CasesError {
     file: &'static str,
     source: serde_json::Error,
 }
 
-/// One case: a set-up, and steps that each must go as they say.
+/// A case: a set-up, and steps with their expected results.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Case {
-    /// The file, the case's name in it, and the row where it stands for several.
+    /// The file, the name in it and, if the case has rows, the number of the row.
     pub name: String,
-    pub(super) set_up: SetUp,
-    pub(super) steps: Vec<Step>,
+    pub(crate) set_up: SetUp,
+    pub(crate) steps: Vec<Step>,
 }
 
 #[derive(Deserialize)]
@@ -62,10 +58,9 @@ struct FileCase {
 /// The world in which a case begins.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SetUp {
-    /// What the clock shows, until a step moves it.
+pub struct SetUp {
     pub now: String,
-    /// The seed of the random bytes: xorshift32, the low byte of each state.
+    /// The seed of the random bytes.
     pub random_seed: u32,
     pub policy: PolicySetUp,
     #[serde(default)]
@@ -76,24 +71,37 @@ pub(super) struct SetUp {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PolicySetUp {
+pub struct PolicySetUp {
     pub prefix: String,
     pub default_scopes: Vec<String>,
+    pub grantable_scopes: Option<Vec<String>>,
     pub longest_life_ms: Option<u64>,
+    pub default_life_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ProjectSetUp {
+pub struct ProjectSetUp {
     pub id: uuid::Uuid,
     pub slug: String,
-    pub members: Vec<String>,
+    pub members: Vec<MemberSetUp>,
 }
 
-/// The next `times` calls of a storage function fail without doing anything.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum MemberSetUp {
+    /// A user with the role `member`.
+    Member(String),
+    WithRole {
+        user: String,
+        role: keycell::Role,
+    },
+}
+
+/// The next `times` calls of a storage function fail and do nothing else.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StorageFailure {
+pub struct StorageFailure {
     pub call: String,
     pub with: FailureKind,
     pub times: u32,
@@ -101,7 +109,7 @@ pub(super) struct StorageFailure {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum FailureKind {
+pub enum FailureKind {
     Conflict,
     Unavailable,
     Internal,
@@ -109,93 +117,98 @@ pub(super) enum FailureKind {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
-pub(super) enum Step {
+pub enum Step {
     Clock { now: String },
+    Role { project: String, user: String, role: Option<keycell::Role> },
+    Policy { policy: PolicySetUp },
     Call(Box<CallStep>),
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CallStep {
+pub struct CallStep {
+    /// The tool, or `describe_caller`.
     pub call: String,
-    /// Who is calling; a verification has no caller, and needs none here.
-    #[serde(rename = "as", default)]
-    pub caller: CallerSetUp,
+    /// The caller as a [`CallerSetUp`], in which saved values may be missing.
+    #[serde(rename = "as")]
+    pub caller: Option<Value>,
+    #[serde(default = "no_arguments")]
     pub arguments: Value,
-    /// What the tool must give; or
+    /// The expected result.
     pub returns: Option<Value>,
-    /// the error that it must fail with.
+    /// The expected error.
     pub fails: Option<Value>,
-    /// The storage functions that must have been called, in order.
+    /// The storage functions that are called, in order.
     pub storage_calls: Option<Vec<String>>,
-    /// What the record that was written last must be like.
+    /// The key record that storage received last.
     pub stored: Option<Value>,
-    /// Names for parts of the answer, by JSON pointer.
+    /// The events that storage received in this step.
+    pub stored_events: Option<Value>,
+    /// The idempotent request that storage received last.
+    pub stored_request: Option<Value>,
+    /// Names for parts of the result, by JSON pointer.
     #[serde(default)]
     pub save: BTreeMap<String, String>,
 }
 
+fn no_arguments() -> Value {
+    Value::Object(Map::new())
+}
+
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct CallerSetUp {
-    pub user: String,
-    pub project_id: Option<String>,
-    pub expires_at: Option<String>,
-    pub scopes: Vec<String>,
+#[serde(untagged, deny_unknown_fields)]
+pub enum CallerSetUp {
+    User {
+        user: String,
+        #[serde(default)]
+        scopes: Vec<String>,
+        #[serde(default)]
+        operator: bool,
+    },
+    Bearer {
+        bearer: String,
+    },
+    Host {
+        #[serde(rename = "host")]
+        _host: bool,
+    },
 }
 
-impl Default for CallerSetUp {
-    fn default() -> Self {
-        Self { user: "nobody".to_owned(), project_id: None, expires_at: None, scopes: Vec::new() }
-    }
-}
-
-/// All cases, each row of an `each` being one.
+/// Reads all cases. A case with rows is one for each row.
 ///
 /// # Errors
 ///
-/// A file is not of the form.
+/// A file does not have the format.
 pub fn cases() -> Result<Vec<Case>, CasesError> {
     let mut cases = Vec::new();
     for &(file, text) in FILES {
-        let error = |source| CasesError { file, source };
-        let File { set_up: defaults, cases: file_cases, .. } = serde_json::from_str(text).map_err(error)?;
-        for case in file_cases {
-            for (row, variables) in rows(case.each) {
-                cases.push(
-                    expand(file, &row, &variables, &defaults, &case.set_up, &case.name, &case.steps).map_err(error)?,
-                );
-            }
-        }
+        read_file(file, text, &mut cases).map_err(|source| CasesError { file, source })?;
     }
     Ok(cases)
 }
 
-/// The rows of a case, or one without variables.
+fn read_file(file: &str, text: &str, cases: &mut Vec<Case>) -> Result<(), serde_json::Error> {
+    let File { set_up: defaults, cases: file_cases, .. } = serde_json::from_str(text)?;
+    for case in file_cases {
+        let mut set_up = defaults.clone();
+        set_up.extend(case.set_up);
+        let set_up = Value::Object(set_up);
+        for (row, values) in rows(case.each) {
+            let steps = case.steps.iter().map(|step| serde_json::from_value(substitute(step, &values)));
+            cases.push(Case {
+                name: format!("{file}: {}{row}", case.name),
+                set_up: serde_json::from_value(substitute(&set_up, &values))?,
+                steps: steps.collect::<Result<_, _>>()?,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The rows of a case with their names, or one row without values.
 fn rows(each: Vec<BTreeMap<String, Value>>) -> Vec<(String, BTreeMap<String, Value>)> {
     if each.is_empty() {
         return vec![(String::new(), BTreeMap::new())];
     }
-    each.into_iter().enumerate().map(|(index, variables)| (format!(" [{}]", index + 1), variables)).collect()
-}
-
-fn expand(
-    file: &str,
-    row: &str,
-    variables: &BTreeMap<String, Value>,
-    defaults: &Map<String, Value>,
-    overrides: &Map<String, Value>,
-    name: &str,
-    steps: &[Value],
-) -> Result<Case, serde_json::Error> {
-    let mut set_up = defaults.clone();
-    set_up.extend(overrides.clone());
-    Ok(Case {
-        name: format!("{file}: {name}{row}"),
-        set_up: serde_json::from_value(substitute(&Value::Object(set_up), variables))?,
-        steps: steps
-            .iter()
-            .map(|step| serde_json::from_value(substitute(step, variables)))
-            .collect::<Result<_, _>>()?,
-    })
+    each.into_iter().enumerate().map(|(index, values)| (format!(" [{}]", index + 1), values)).collect()
 }

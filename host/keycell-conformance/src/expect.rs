@@ -1,14 +1,12 @@
-//! What an answer must be like: values field by field, or patterns.
+//! Expected values: variables in them, and comparison.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::hex::hex;
-
-/// Puts values in place of `${name}`. A text that is nothing but a name becomes the value itself;
-/// names that have no value yet stay as they are.
+/// Replaces `${name}` by values. A text that is exactly one name becomes the value itself. Names
+/// without a value stay as they are.
 pub fn substitute(value: &Value, variables: &BTreeMap<String, Value>) -> Value {
     match value {
         Value::String(text) => substitute_text(text, variables),
@@ -35,13 +33,11 @@ fn substitute_text(text: &str, variables: &BTreeMap<String, Value>) -> Value {
     Value::String(text)
 }
 
-/// Compares what came with what was expected: objects by the fields that are expected, arrays
-/// item by item, all else as it is. `{"$matches": R}` is a text that the regular expression
-/// matches, `{"$not": V}` anything but V, `{"$sha256": T}` the hexadecimal SHA-256 of a text.
+/// Compares a value with the expected one, as `docs/conformance.md` defines it.
 ///
 /// # Errors
 ///
-/// The first difference, in words, without the value that came: it may be a secret.
+/// The first difference as text, without the actual value, which may be a secret.
 pub fn compare(path: &str, expected: &Value, actual: &Value) -> Result<(), String> {
     match expected {
         Value::Object(fields) => match pattern(fields) {
@@ -50,9 +46,10 @@ pub fn compare(path: &str, expected: &Value, actual: &Value) -> Result<(), Strin
                 let matches = actual.as_str().is_some_and(|text| regex.is_match(text));
                 check(matches, || format!("{path} does not match {regex}"))
             }
-            Some(("$not", other)) => check(actual != other, || format!("{path} is what it must not be")),
+            Some(("$not", other)) => check(actual != other, || format!("{path} has the value that is excluded")),
             Some(("$sha256", Value::String(text))) => {
-                check(actual.as_str() == Some(&hex(&Sha256::digest(text))), || format!("{path} is not that SHA-256"))
+                let is_hash = actual.as_str() == Some(&hex(&Sha256::digest(text)));
+                check(is_hash, || format!("{path} is another SHA-256"))
             }
             Some((unknown, _)) => Err(format!("the case has an unknown pattern {unknown}")),
             None => fields.iter().try_for_each(|(name, field)| match actual.get(name) {
@@ -61,14 +58,13 @@ pub fn compare(path: &str, expected: &Value, actual: &Value) -> Result<(), Strin
             }),
         },
         Value::Array(items) => {
-            let actual = actual.as_array().ok_or_else(|| format!("{path} is no array"))?;
+            let actual = actual.as_array().ok_or_else(|| format!("{path} is not an array"))?;
             check(items.len() == actual.len(), || {
-                format!("{path} has {} items and not {}", actual.len(), items.len())
+                format!("{path} has {} items instead of {}", actual.len(), items.len())
             })?;
-            items
-                .iter()
-                .zip(actual)
-                .enumerate()
+            let pairs = items.iter().zip(actual).enumerate();
+            pairs
+                .into_iter()
                 .try_for_each(|(index, (expected, actual))| compare(&format!("{path}[{index}]"), expected, actual))
         }
         other => check(other == actual, || format!("{path} is not {other}")),
@@ -79,8 +75,18 @@ fn pattern(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
     fields.iter().next().filter(|(name, _)| name.starts_with('$')).map(|(name, value)| (name.as_str(), value))
 }
 
+/// Fails with this text unless the condition holds.
 pub fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+/// Lowercase hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]
@@ -111,6 +117,12 @@ mod tests {
         ] {
             assert!(compare("$", &bad, &actual).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_hash_is_lowercase_hexadecimal() {
+        let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(compare("$", &json!({"$sha256": "abc"}), &json!(hash)), Ok(()));
     }
 
     #[test]

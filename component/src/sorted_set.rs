@@ -1,0 +1,25 @@
+//! Small sets of texts, as sorted lists.
+
+use alloc::{string::String, vec::Vec};
+
+/// Inserts a text into a sorted list, unless it is there. Returns whether it was inserted.
+pub fn insert(set: &mut Vec<String>, text: String) -> bool {
+    let place = set.binary_search(&text);
+    if let Err(at) = place {
+        set.insert(at, text);
+    }
+    place.is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_sorted_and_has_each_text_once() {
+        let mut set = vec![];
+        let inserted = ["b", "a", "c", "a", "b"].map(|text| insert(&mut set, text.to_owned()));
+        assert_eq!(inserted, [true, true, true, false, false]);
+        assert_eq!(set, ["a", "b", "c"]);
+    }
+}
