@@ -12,9 +12,9 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
-use ipnet::IpNet;
 use keycell::{Prefix, Scope};
 use keycell_component::{key::holds_part_of_key, user::UserId};
+use keycell_server::IpNet;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, Unexpected, Visitor},

@@ -6,67 +6,57 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
-use keycell_sqlite::SqliteStorage;
+use keycell_sqlite::{SqliteError, SqliteStorage};
 
-use crate::error::CommandError;
+use crate::{error::CommandError, settings::Origin};
 
 /// The location of the database.
 #[derive(Clone, Debug)]
 pub struct Database {
     pub path: PathBuf,
-    /// Whether the path is the value of an argument, which no message repeats.
-    pub is_argument: bool,
+    pub origin: Origin,
 }
 
 impl fmt::Display for Database {
+    /// Shows the path, unless it is the value of an option, which no message repeats.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_argument {
-            f.write_str("the path in --database or KEYCELL_DATABASE")
-        } else {
-            write!(f, "{}", self.path.display())
+        match self.origin {
+            Origin::Option => f.write_str("the path in --database or KEYCELL_DATABASE"),
+            Origin::File | Origin::Default => write!(f, "{}", self.path.display()),
         }
     }
 }
 
 impl Database {
-    /// `keycell/keycell.db` in the user's data directory.
-    pub fn default_path() -> Result<PathBuf, CommandError> {
+    /// The default location: `keycell/keycell.db` in the user's data directory.
+    pub fn default_location() -> Result<Self, CommandError> {
         let base = etcetera::choose_base_strategy().map_err(|_| CommandError::NoDataDirectory)?;
-        Ok(base.data_dir().join("keycell").join("keycell.db"))
+        Ok(Self { path: base.data_dir().join("keycell").join("keycell.db"), origin: Origin::Default })
     }
 
-    /// Opens the database.
-    ///
-    /// # Errors
-    ///
-    /// There is none, or it cannot be opened.
+    /// Opens the database, and creates nothing.
     pub fn open(&self) -> Result<SqliteStorage, CommandError> {
-        if !self.path.exists() {
-            return Err(CommandError::NoDatabase(self.clone()));
-        }
-        let opened = SqliteStorage::options().create(false).open(&self.path);
-        opened.map_err(|source| CommandError::Database { database: self.clone(), source })
+        SqliteStorage::options().create(false).open(&self.path).map_err(|error| self.error(error))
     }
 
-    /// Opens the database, and creates it and logs that if there is none.
+    /// Opens the database, and creates it if there is none, which the storage logs.
     pub fn open_or_create(&self) -> Result<SqliteStorage, CommandError> {
-        let is_new = !self.path.exists();
-        if is_new
-            && !self.is_argument
-            && let Some(directory) = self.path.parent()
-        {
-            create_private(directory)?;
+        if let (Origin::Default, Some(directory)) = (self.origin, self.path.parent()) {
+            create_private(directory).map_err(|error| self.error(error.into()))?;
         }
-        let opened = SqliteStorage::options().create(true).open(&self.path);
-        let storage = opened.map_err(|source| CommandError::Database { database: self.clone(), source })?;
-        if is_new {
-            tracing::info!("created a new database at {self}");
+        SqliteStorage::options().create(true).open(&self.path).map_err(|error| self.error(error))
+    }
+
+    /// Adds the location to an error of the storage.
+    pub fn error(&self, source: SqliteError) -> CommandError {
+        match source {
+            SqliteError::Missing => CommandError::NoDatabase(self.clone()),
+            source => CommandError::Database { database: self.clone(), source },
         }
-        Ok(storage)
     }
 }
 
-/// Creates a directory that only its user can open.
+/// Creates a directory for its user alone.
 fn create_private(directory: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr};
 
 use keycell::{ApiKeyId, ComponentError, StorageError};
 use keycell_conformance::CasesError;
+use keycell_server::{ServerError, StdioError};
 use keycell_sqlite::SqliteError;
 
 use crate::{config::ConfigError, database::Database};
@@ -50,6 +51,10 @@ pub enum CommandError {
     WriteComponent(io::Error),
     #[error("the server cannot listen on {listen}: {source}")]
     Listen { listen: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error(transparent)]
+    Stdio(#[from] StdioError),
     #[error("standard output: {0}")]
     Output(io::Error),
     #[error("standard input: {0}")]

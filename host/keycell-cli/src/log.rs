@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 const REDACTED: &[u8] = b"(a line that held an API key was left out)\n";
 
 /// The filter of commands: warnings, and the creation of a database.
-const COMMANDS: &str = "warn,keycell::database=info";
+const COMMANDS: &str = "warn,keycell_sqlite=info";
 /// The filter of `keycell serve`: every line of keycell, and warnings of its dependencies. The MCP SDK
 /// would warn of each mistake of a client.
 const SERVER: &str = "warn,rmcp=error,keycell=info";

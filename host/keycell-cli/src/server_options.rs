@@ -1,16 +1,16 @@
 //! The settings of `keycell serve` and `keycell mcp`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use clap::{Args, builder::BoolishValueParser};
-use ipnet::IpNet;
+use keycell_server::{IpNet, McpOptions};
 
 use crate::{
     config::{Parsed, ServerConfig, Setting},
     settings::Origin,
 };
 
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
 
 /// The options of the MCP tools.
 #[derive(Args)]
@@ -92,6 +92,13 @@ impl ToolOptions {
             all_tools: Origin::first(self.all_tools, file.all_tools, || false),
             redact_text: Origin::first(self.redact_text, file.redact_text, || false),
         }
+    }
+}
+
+impl ToolSettings {
+    /// The options of the MCP server.
+    pub fn mcp_options(&self) -> McpOptions {
+        McpOptions::default().with_all_tools(self.all_tools.0).with_redacted_text(self.redact_text.0)
     }
 }
 

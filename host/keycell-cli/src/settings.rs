@@ -58,7 +58,7 @@ pub struct Options {
 }
 
 /// The origin of a setting.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// An option or its environment variable.
@@ -86,7 +86,7 @@ pub struct Settings {
     pub times: Form,
     pub is_operator: bool,
     pub user: (String, Origin),
-    pub database: (Database, Origin),
+    pub database: Database,
     pub config_file: Option<PathBuf>,
     pub config: Config,
     pub policy: Policy,
@@ -98,10 +98,10 @@ impl Options {
         let config_file = self.config.clone().or_else(Config::default_path);
         let config = config_file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         let in_file = config.database.as_deref().zip(config_file.as_deref()).map(|(path, file)| beside(file, path));
-        let database = match (&self.database, in_file) {
-            (None, None) => (Database { path: Database::default_path()?, is_argument: false }, Origin::Default),
-            (None, Some(path)) => (Database { path, is_argument: false }, Origin::File),
-            (Some(path), _) => (Database { path: path.clone(), is_argument: true }, Origin::Option),
+        let (path, origin) = Origin::first(self.database.clone(), in_file, PathBuf::new);
+        let database = match origin {
+            Origin::Default => Database::default_location()?,
+            origin => Database { path, origin },
         };
         let user_in_file = config.user.as_ref().map(|Parsed(user)| user.as_str().to_owned());
         let user = Origin::first(self.user.clone(), user_in_file, || DEFAULT_USER.to_owned());
@@ -128,12 +128,12 @@ impl Settings {
 
     /// The storage on the existing database.
     pub fn storage(&self) -> Result<SqliteStorage, CommandError> {
-        self.database.0.open()
+        self.database.open()
     }
 
     /// The storage on the database, which is created if there is none.
     pub fn storage_or_new(&self) -> Result<SqliteStorage, CommandError> {
-        self.database.0.open_or_create()
+        self.database.open_or_create()
     }
 
     /// The authority on the existing database.

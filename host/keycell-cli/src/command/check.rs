@@ -7,18 +7,24 @@ use serde_json::json;
 use crate::{error::CommandError, output, settings::Settings};
 
 pub fn run(settings: &Settings) -> Result<ExitCode, CommandError> {
-    let database = &settings.database.0;
-    if !database.path.exists() {
-        return Err(CommandError::NoDatabase(database.clone()));
-    }
-    let checked = keycell_sqlite::check(&database.path);
-    let problems = checked.map_err(|source| CommandError::Database { database: database.clone(), source })?;
-    if !settings.is_for_people {
-        output::json(&json!({ "problems": problems }))?;
-    } else if problems.is_empty() {
-        output::line("The database has no problems.")?;
+    let database = &settings.database;
+    let report = keycell_sqlite::check(&database.path).map_err(|error| database.error(error))?;
+    let problems: Vec<_> = report.problems.iter().map(ToString::to_string).collect();
+    if settings.is_for_people {
+        if !problems.is_empty() {
+            output::line(&problems.join("\n"))?;
+        }
+        output::line(&format!(
+            "{} keys and {} events were read, {} problems were found.",
+            report.keys, report.events, report.problem_count
+        ))?;
     } else {
-        output::line(&problems.join("\n"))?;
+        output::json(&json!({
+            "keys": report.keys,
+            "events": report.events,
+            "problem_count": report.problem_count,
+            "problems": problems,
+        }))?;
     }
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.problem_count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -79,7 +79,7 @@ fn rows(settings: &Settings, server: &ServerOptions) -> Vec<Row> {
         ("grantable_scopes", json!(grantable_scopes(policy)), in_file(config.grantable_scopes.is_some())),
         ("longest_life", life(policy.longest_life), in_file(config.longest_life.is_some())),
         ("default_life", life(policy.default_life), in_file(config.default_life.is_some())),
-        ("database", json!(settings.database.0.path), settings.database.1),
+        ("database", json!(settings.database.path), settings.database.origin),
         ("user", json!(settings.user.0), settings.user.1),
         ("server.listen", json!(server.listen.0), server.listen.1),
         ("server.allowed_hosts", json!(server.allowed_hosts.0), server.allowed_hosts.1),

@@ -5,13 +5,14 @@ use serde_json::json;
 use crate::{error::CommandError, output, settings::Settings};
 
 pub fn run(settings: &Settings) -> Result<(), CommandError> {
-    let database = &settings.database.0;
-    if database.path.exists() {
+    let database = &settings.database;
+    if !settings.storage_or_new()?.is_new() {
         return Err(CommandError::DatabaseExists(database.clone()));
     }
-    settings.storage_or_new()?;
     if settings.is_for_people {
-        output::line("Create the first key with: keycell create --name NAME")
+        output::line(&format!(
+            "Created a database at {database}. Create the first key with `keycell create --name NAME`."
+        ))
     } else {
         output::json(&json!({ "created": true }))
     }

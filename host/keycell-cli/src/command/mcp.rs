@@ -1,18 +1,25 @@
 //! `keycell mcp`.
 
+use std::sync::Arc;
+
 use clap::Args;
 
-use crate::{error::CommandError, server_options::ToolOptions, settings::Settings};
+use crate::{core_dumps, error::CommandError, server_options::ToolOptions, settings::Settings, signal};
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  keycell mcp --user ann")]
+  keycell mcp --user ann
+
+Ends with its input, or at SIGTERM or an interrupt.")]
 pub struct Arguments {
     #[command(flatten)]
     tools: ToolOptions,
 }
 
 pub async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), CommandError> {
-    let _ = arguments.tools.settings(&settings.config.server);
-    Ok(())
+    let stop = signal::stop()?;
+    let options = arguments.tools.settings(&settings.config.server).mcp_options();
+    let authority = Arc::new(settings.authority_or_new()?);
+    core_dumps::turn_off();
+    Ok(keycell_server::serve_stdio(authority, settings.caller(), options, stop).await?)
 }
