@@ -22,7 +22,7 @@ pub fn run(json: bool, arguments: &Arguments) -> Result<(), CommandError> {
     if let Some(path) = &arguments.output {
         fs::write(path, component.bytes()).map_err(CommandError::WriteComponent)?;
     }
-    let (version, size) = (None::<&str>, component.bytes().len());
+    let (version, size) = (component.version(), component.bytes().len());
     if !output::is_for_people(json) {
         return output::json(&json!({
             "version": version,

@@ -11,7 +11,7 @@ use crate::{
     table::Column,
 };
 
-/// The page size with `--all`: the maximum.
+/// The default page size with `--all`: the maximum.
 const MAX_PAGE_SIZE: u32 = 100;
 
 #[derive(Args)]
@@ -35,8 +35,8 @@ pub struct Arguments {
     /// The time before which the events happened: an RFC 3339 time with an offset, or a date
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// The page size: 1 to 100 [default: 20]
-    #[arg(long, value_name = "NUMBER", value_parser = number, conflicts_with = "all")]
+    /// The page size: 1 to 100 [default: 20, or 100 with --all]
+    #[arg(long, value_name = "NUMBER", value_parser = number)]
     limit: Option<u32>,
     /// The cursor of the previous page
     #[arg(long, value_name = "ID", conflicts_with = "all")]
@@ -55,7 +55,7 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
     request.owner = owner;
     request.since = since;
     request.until = until;
-    request.limit = if all { Some(MAX_PAGE_SIZE) } else { limit };
+    request.limit = limit.or(all.then_some(MAX_PAGE_SIZE));
 
     let columns = columns(settings);
     let listing = Listing { name: "events", columns: &columns, hint: "No events match.", cursor, all };

@@ -11,7 +11,7 @@ use crate::{
     table::Column,
 };
 
-/// The page size with `--all`: the maximum.
+/// The default page size with `--all`: the maximum.
 const MAX_PAGE_SIZE: u32 = 100;
 
 #[derive(Args)]
@@ -29,8 +29,8 @@ pub struct Arguments {
     /// Keys of this user only; another user needs --operator or an admin's --project
     #[arg(long, value_name = "USER")]
     owner: Option<String>,
-    /// The page size: 1 to 100 [default: 20]
-    #[arg(long, value_name = "NUMBER", value_parser = number, conflicts_with = "all")]
+    /// The page size: 1 to 100 [default: 20, or 100 with --all]
+    #[arg(long, value_name = "NUMBER", value_parser = number)]
     limit: Option<u32>,
     /// The cursor of the previous page
     #[arg(long, value_name = "ID", conflicts_with = "all")]
@@ -54,7 +54,7 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
     request.status = status;
     request.project_reference = project;
     request.owner = owner;
-    request.limit = if all { Some(MAX_PAGE_SIZE) } else { limit };
+    request.limit = limit.or(all.then_some(MAX_PAGE_SIZE));
 
     let columns = columns(settings, has_many_owners);
     let listing = Listing { name: "api_keys", columns: &columns, hint, cursor, all };
