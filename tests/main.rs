@@ -2,7 +2,6 @@
 
 mod cli;
 mod command;
-mod component;
 mod conformance;
 mod hostile_components;
 mod http;
