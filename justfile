@@ -1,4 +1,4 @@
-# The same tasks for those who have just; no page needs it.
+# The tasks of `cargo xtask` as recipes for just.
 
 # Sets up, builds, and shows a key's life in a real database
 demo:
@@ -16,7 +16,7 @@ bench *args:
 fmt:
     cargo fmt --all
 
-# Checks formatting, lints and documentation
+# Checks formatting, lints, documentation and dependencies
 lint:
     cargo xtask lint
 
@@ -27,3 +27,7 @@ component:
 # Writes the component that has its storage in a key-value store to dist/keycell-keyvalue.wasm
 compose:
     cargo xtask compose
+
+# Writes the packages to publish to target/package, and builds them from their archives
+package:
+    cargo xtask package

@@ -2,7 +2,6 @@
 
 mod cli;
 mod command;
-mod component;
 mod conformance;
 mod hostile_components;
 mod http;
@@ -12,6 +11,5 @@ mod mutants;
 mod readme;
 mod schemas;
 mod server;
-mod sqlite;
 mod storage;
 mod wrong_components;

@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let manifest_dir = env::var("CARGO_MANIFEST_DIR")?;
     let out_dir = env::var("OUT_DIR")?;
     let (manifest_dir, out_dir) = (Path::new(&manifest_dir), Path::new(&out_dir));
-    let root = manifest_dir.ancestors().nth(2).ok_or("the adapters have a workspace around them")?;
+    let root = manifest_dir.ancestors().nth(2).ok_or("the package is not in its workspace")?;
 
     for input in ["wit", "adapters/keyvalue", "host/keycell/build", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());

@@ -1,4 +1,7 @@
-//! Builds `keycell.wasm` and compiles it ahead of time; `src/component.rs` embeds both.
+//! Writes `keycell.wasm`, its provenance and its machine code for `src/component.rs`.
+//!
+//! Inside the workspace, the component is built from source. The published package carries it in
+//! `prebuilt/`, so that a dependent needs no WebAssembly target.
 
 use std::{env, error::Error, fs, path::Path};
 
@@ -6,30 +9,56 @@ use std::{env, error::Error, fs, path::Path};
 mod engine_config;
 #[path = "build/guest.rs"]
 mod guest;
+#[path = "build/provenance.rs"]
+mod provenance;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let manifest_dir = env::var("CARGO_MANIFEST_DIR")?;
     let out_dir = env::var("OUT_DIR")?;
     let (manifest_dir, out_dir) = (Path::new(&manifest_dir), Path::new(&out_dir));
-    let root = manifest_dir.ancestors().nth(2).ok_or("the package has no workspace around it")?;
 
-    for input in ["wit", "component", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
-        println!("cargo::rerun-if-changed={}", root.join(input).display());
-    }
-    for input in ["build.rs", "build/guest.rs", "src/engine_config.rs"] {
+    for input in ["build.rs", "build", "src/engine_config.rs"] {
         println!("cargo::rerun-if-changed={input}");
     }
-
-    // OUT_DIR is `<target>/<profile>/build/<package>/out`. All profiles share one guest.
-    let target_dir = out_dir.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?;
-    let component = guest::build(root, "keycell-component", &target_dir.join("guest"))?;
-    fs::write(out_dir.join("keycell.wasm"), &component)?;
+    let (component, provenance) = match workspace(manifest_dir) {
+        Some(root) => from_source(root, out_dir)?,
+        None => prebuilt(manifest_dir)?,
+    };
     fs::write(out_dir.join("keycell.cwasm"), compile(&component)?)?;
+    fs::write(out_dir.join("keycell.wasm"), component)?;
+    fs::write(out_dir.join("provenance.json"), provenance)?;
     Ok(())
 }
 
-/// Machine code for the target's baseline processor; nothing where this machine can't make it,
-/// and the host then compiles at start-up.
+/// The root of the workspace, unless this is a published package.
+fn workspace(manifest_dir: &Path) -> Option<&Path> {
+    let root = manifest_dir.ancestors().nth(2)?;
+    (manifest_dir == root.join("host/keycell") && root.join("component/Cargo.toml").exists()).then_some(root)
+}
+
+fn from_source(root: &Path, out_dir: &Path) -> Result<(Vec<u8>, String), Box<dyn Error>> {
+    for input in provenance::SOURCES {
+        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    }
+    // OUT_DIR is `<target>/<profile>/build/<package>/out`. All profiles share one guest.
+    let target_dir = out_dir.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?;
+    let component = guest::build(root, "keycell-component", &target_dir.join("guest"))?;
+    let provenance = provenance::describe(root, &component)?;
+    Ok((component, provenance))
+}
+
+fn prebuilt(manifest_dir: &Path) -> Result<(Vec<u8>, String), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=prebuilt");
+    let dir = manifest_dir.join("prebuilt");
+    let missing = |error| format!("{} has no component ({error}); use the package as it was published", dir.display());
+    let component = fs::read(dir.join("keycell.wasm")).map_err(missing)?;
+    let provenance = fs::read_to_string(dir.join("provenance.json")).map_err(missing)?;
+    provenance::verify(&component, &provenance)?;
+    Ok((component, provenance))
+}
+
+/// Machine code for the target's baseline processor. It is empty where this machine cannot make it,
+/// and the host then compiles when it starts.
 fn compile(component: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut config = engine_config::config();
     let target = env::var("TARGET")?;

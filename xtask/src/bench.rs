@@ -47,9 +47,9 @@ const RATIOS: &[(&str, &str, &str, &str)] = &[
 ];
 
 pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
-    say("Building and running the benchmarks: the first build takes some fifteen minutes on two cores");
-    cmd!(shell, "cargo bench --package keycell --bench calls -- {args...}").run()?;
-    cmd!(shell, "cargo bench --package keycell --bench load").run()?;
+    say("Building and running the benchmarks: the first build takes about ten minutes on two cores");
+    cmd!(shell, "cargo bench --workspace --bench calls -- {args...}").run()?;
+    cmd!(shell, "cargo bench --workspace --bench load").run()?;
     let medians = medians(&shell.current_dir().join("target/criterion"))?;
 
     println!("\n| call | time |\n| --- | ---: |");

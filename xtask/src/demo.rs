@@ -1,18 +1,21 @@
-//! A key's life in a real database, for people to see.
+//! A demonstration of a key's life in a real database.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use crate::setup::say;
+use crate::setup::{binary, say};
 
 pub fn run(shell: &Shell) -> Result<()> {
-    say("Building keycell: the first build takes ten to fifteen minutes on two cores, later ones seconds");
-    cmd!(shell, "cargo build --package keycell").quiet().run()?;
+    say("Building keycell: the first build takes about seven minutes on two cores, later ones seconds");
+    cmd!(shell, "cargo build --workspace --bin keycell").quiet().run()?;
     let dir = tempfile::tempdir()?;
-    let demo = Demo { shell, database: dir.path().join("demo.db") };
+    let demo = Demo { shell, program: binary("keycell")?, database: dir.path().join("demo.db") };
 
     demo.keycell(&["project", "create", "web"])?;
     let own = demo.keycell(&["create", "--name", "laptop"])?;
@@ -28,18 +31,16 @@ pub fn run(shell: &Shell) -> Result<()> {
 
 struct Demo<'a> {
     shell: &'a Shell,
-    database: std::path::PathBuf,
+    program: PathBuf,
+    database: PathBuf,
 }
 
 impl Demo<'_> {
-    /// Shows a command and what it prints, and gives that as JSON.
+    /// Runs a command, prints it with its output, and returns the output as JSON.
     fn keycell(&self, args: &[&str]) -> Result<Value> {
         println!("$ keycell {}", args.join(" "));
-        let database = &self.database;
-        let output = cmd!(self.shell, "cargo run --quiet --package keycell -- {args...}")
-            .env("KEYCELL_DATABASE", database)
-            .quiet()
-            .read()?;
+        let Self { program, database, .. } = self;
+        let output = cmd!(self.shell, "{program} {args...}").env("KEYCELL_DATABASE", database).quiet().read()?;
         println!("{output}\n");
         Ok(serde_json::from_str(&output)?)
     }

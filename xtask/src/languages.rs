@@ -2,7 +2,7 @@
 //! tree, in the versions that they name.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::setup::say;
+use crate::setup::{binary, say};
 
 enum Language {
     Python,
@@ -38,7 +38,7 @@ const SUITES: &[Suite] = &[
 /// Runs them. A suite whose language is not installed is skipped, and said to be, unless none may be.
 pub fn test(shell: &Shell, no_skip: bool) -> Result<()> {
     let root = shell.current_dir();
-    shell.set_var("KEYCELL", env::current_exe()?.with_file_name("keycell"));
+    shell.set_var("KEYCELL", binary("keycell")?);
     shell.set_var("KEYCELL_COMPONENT", root.join("dist/keycell.wasm"));
     let mut skipped = Vec::new();
     for suite in SUITES {

@@ -1,16 +1,21 @@
-//! What is done in this tree: `cargo xtask demo`, `test`, `lint`, `bench`, `component`,
-//! `compose`.
+//! The tasks of this tree: `cargo xtask demo`, `test`, `lint`, `bench`, `component`, `compose` and
+//! `package`.
+//!
+//! Build commands select the whole workspace, because cargo chooses the features of dependencies by
+//! the selected packages, and would compile wasmtime again for each selection.
 
 #![forbid(unsafe_code)]
 
 mod bench;
+mod builds;
 mod demo;
 mod languages;
+mod package;
 mod setup;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xshell::{Shell, cmd};
 
@@ -31,8 +36,12 @@ enum Task {
         #[arg(long)]
         no_skip: bool,
     },
-    /// Checks formatting, lints with warnings as errors, and builds the documentation
-    Lint,
+    /// Checks formatting, lints, documentation and dependencies, with warnings as errors
+    Lint {
+        /// Fails where cargo-deny is not installed
+        #[arg(long)]
+        no_skip: bool,
+    },
     /// Runs the benchmarks and prints their ratios
     Bench {
         /// What is passed on to the benchmark program
@@ -43,6 +52,8 @@ enum Task {
     Component,
     /// Writes the component that has its storage in a key-value store to dist/keycell-keyvalue.wasm
     Compose,
+    /// Writes the packages to publish to target/package, and builds them from their archives
+    Package,
 }
 
 fn main() -> ExitCode {
@@ -63,26 +74,32 @@ fn run() -> Result<()> {
     match cli.task {
         Task::Demo => demo::run(&shell),
         Task::Test { no_skip } => test(&shell, no_skip),
-        Task::Lint => lint(&shell),
+        Task::Lint { no_skip } => lint(&shell, no_skip),
         Task::Bench { args } => bench::run(&shell, &args),
         Task::Component => component(&shell),
         Task::Compose => compose(&shell),
+        Task::Package => package::run(&shell),
     }
 }
 
 fn test(shell: &Shell, no_skip: bool) -> Result<()> {
-    setup::say("Building and running every test: the first build takes ten to fifteen minutes on two cores");
+    setup::say("Building and running every test: the first build takes about ten minutes on two cores");
+    builds::tests(shell)?;
     cmd!(shell, "cargo test --workspace").run()?;
-    // The library alone, as an embedder builds it.
-    cmd!(shell, "cargo check --quiet --package keycell --no-default-features").run()?;
     compose(shell)?;
     languages::test(shell, no_skip)
 }
 
-fn lint(shell: &Shell) -> Result<()> {
+fn lint(shell: &Shell, no_skip: bool) -> Result<()> {
     cmd!(shell, "cargo fmt --all --check").run()?;
+    if cmd!(shell, "cargo deny --version").quiet().ignore_stdout().ignore_stderr().run().is_ok() {
+        cmd!(shell, "cargo deny --log-level error check bans licenses sources").run()?;
+    } else {
+        ensure!(!no_skip, "there is no cargo-deny; install it with `cargo install cargo-deny`");
+        println!("SKIPPED dependencies: there is no cargo-deny");
+    }
     cmd!(shell, "cargo clippy --workspace --all-targets -- --deny warnings").run()?;
-    // The guests' glue exists on their own target only.
+    // The bindings of the guests exist on their own target only.
     cmd!(shell, "cargo clippy --package keycell-component --package keycell-keyvalue --target wasm32-unknown-unknown --target-dir target/guest -- --deny warnings")
         .run()?;
     cmd!(shell, "cargo doc --workspace --no-deps --document-private-items")
@@ -92,13 +109,17 @@ fn lint(shell: &Shell) -> Result<()> {
 }
 
 fn component(shell: &Shell) -> Result<()> {
+    cmd!(shell, "cargo build --quiet --workspace --bin keycell").run()?;
     shell.create_dir("dist")?;
-    cmd!(shell, "cargo run --quiet --package keycell -- component --output dist/keycell.wasm").run()?;
+    let keycell = setup::binary("keycell")?;
+    cmd!(shell, "{keycell} component --output dist/keycell.wasm").run()?;
     Ok(())
 }
 
 fn compose(shell: &Shell) -> Result<()> {
     component(shell)?;
-    cmd!(shell, "cargo run --quiet --package keycell-compose -- dist/keycell.wasm dist/keycell-keyvalue.wasm").run()?;
+    cmd!(shell, "cargo build --quiet --workspace --bin keycell-compose").run()?;
+    let compose = setup::binary("keycell-compose")?;
+    cmd!(shell, "{compose} dist/keycell.wasm dist/keycell-keyvalue.wasm").run()?;
     Ok(())
 }

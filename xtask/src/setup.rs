@@ -1,19 +1,27 @@
-//! What must be there before anything is built.
+//! The prerequisites of builds, and the paths that tasks share.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 const GUEST_TARGET: &str = "wasm32-unknown-unknown";
 
-/// The top of the tree.
+/// The root of the tree.
 pub fn root() -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in a workspace")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in a workspace")?;
     Ok(root.to_owned())
 }
 
-/// Tells what is going on, where it takes long.
+/// The path of a binary of the workspace in the profile `dev`, as xtask is.
+pub fn binary(name: &str) -> Result<PathBuf> {
+    Ok(env::current_exe()?.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX)))
+}
+
+/// Reports the start of a step that takes long.
 pub fn say(text: &str) {
     eprintln!("==> {text}");
 }

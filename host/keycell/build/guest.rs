@@ -1,6 +1,7 @@
-//! How a guest is built: cargo for `wasm32-unknown-unknown`, then wrapped as a component.
+//! Builds of guests: cargo for `wasm32-unknown-unknown`, then wit-component, which makes a component
+//! of the module.
 //!
-//! That target and not `wasm32-wasip2`, whose standard library imports half of WASI.
+//! The standard library of `wasm32-wasip2` would import half of WASI.
 
 use std::{
     env, fs, io,
@@ -8,29 +9,34 @@ use std::{
     process::{Command, Stdio},
 };
 
-const TARGET: &str = "wasm32-unknown-unknown";
+use wasm_encoder::RawSection;
+use wasmparser::{Parser, Payload};
 
-/// Why there is no component.
+/// The target of guests.
+pub const TARGET: &str = "wasm32-unknown-unknown";
+/// The cargo profile of guests.
+pub const PROFILE: &str = "guest";
+
+/// The reason why a guest cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum GuestError {
     /// The target is not installed.
-    #[error("the standard library of {TARGET} is missing; this mends it:\n\n    rustup target add {TARGET}\n")]
+    #[error("the standard library of {TARGET} is missing; install it with `rustup target add {TARGET}`")]
     MissingTarget,
-    /// The guest does not compile; cargo has said why.
+    /// The guest does not compile. Cargo has printed the reason.
     #[error("the guest does not compile")]
     Compile,
-    /// The module can't be wrapped.
-    #[error("the guest can't be wrapped as a component: {0}")]
+    /// The module is no component's.
+    #[error("wit-component cannot make a component of the guest: {0}")]
     Wrap(String),
-    /// A program or a file is not there.
-    #[error("the guest can't be built: {0}")]
+    /// A program cannot be run, or a file cannot be read.
+    #[error("the guest cannot be built: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Builds a guest, which is a package of the workspace at `root`.
+/// Builds `package` of the workspace at `root`, and returns it as a component.
 ///
-/// `target_dir` must not be that of a cargo that is waiting for this one: the two would wait for
-/// each other.
+/// `target_dir` must not be the one of the cargo that runs this build script, which holds its lock.
 pub fn build(root: &Path, package: &str, target_dir: &Path) -> Result<Vec<u8>, GuestError> {
     if !has_standard_library()? {
         return Err(GuestError::MissingTarget);
@@ -39,7 +45,7 @@ pub fn build(root: &Path, package: &str, target_dir: &Path) -> Result<Vec<u8>, G
     let status = without_outer_build(Command::new(cargo))
         .current_dir(root)
         .args(["build", "--quiet", "--package", package])
-        .args(["--profile", "guest", "--target", TARGET, "--target-dir"])
+        .args(["--profile", PROFILE, "--target", TARGET, "--target-dir"])
         .arg(target_dir)
         .arg("--config")
         .arg(remapped_paths(root))
@@ -50,14 +56,34 @@ pub fn build(root: &Path, package: &str, target_dir: &Path) -> Result<Vec<u8>, G
         return Err(GuestError::Compile);
     }
     let file = format!("{}.wasm", package.replace('-', "_"));
-    let module = fs::read(target_dir.join(TARGET).join("guest").join(file))?;
+    let module = fs::read(target_dir.join(TARGET).join(PROFILE).join(file))?;
     let wrap = |error| GuestError::Wrap(format!("{error:#}"));
-    let mut encoder = wit_component::ComponentEncoder::default();
-    encoder.validate(true).debug_names(false).module(&module).map_err(wrap)?.encode().map_err(wrap)
+    let encoder = wit_component::ComponentEncoder::default().validate(true).debug_names(false);
+    let component = encoder.module(&module).map_err(wrap)?.encode().map_err(wrap)?;
+    without_names(&component).map_err(|error| GuestError::Wrap(error.to_string()))
 }
 
-/// Paths in panic messages as they would be on any machine: the component tells nothing of the one
-/// that built it, and is the same to the byte wherever that is.
+/// Removes the names of the parts of a component, which debuggers alone read: 4.5 KB of `keycell.wasm`.
+fn without_names(component: &[u8]) -> wasmparser::Result<Vec<u8>> {
+    let mut stripped = wasm_encoder::Component::new();
+    let mut depth = 0;
+    for payload in Parser::new(0).parse_all(component) {
+        let payload = payload?;
+        match &payload {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::CustomSection(section) if section.name() == "component-name" => continue,
+            _ => {}
+        }
+        if let (1, Some((id, range))) = (depth, payload.as_section()) {
+            stripped.section(&RawSection { id, data: component.get(range).unwrap_or_default() });
+        }
+    }
+    Ok(stripped.finish())
+}
+
+/// Replaces paths in panic messages. The component then contains nothing of the machine that built
+/// it, and has the same bytes on every machine.
 fn remapped_paths(root: &Path) -> String {
     let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     let flags: Vec<_> = [(Some(root.to_owned()), "/keycell"), (cargo_home, "/cargo")]
@@ -74,8 +100,7 @@ fn has_standard_library() -> io::Result<bool> {
     Ok(Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
 }
 
-/// What the outer cargo sets for its own build must not reach the guest's: flags, and clippy in
-/// place of the compiler.
+/// Removes what the outer cargo sets for its own build: flags, and clippy in place of the compiler.
 fn without_outer_build(mut command: Command) -> Command {
     for name in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET"] {
         command.env_remove(name);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use wasmparser::Payload;
 use wasmtime::{Engine, component};
 
 use crate::{hex::hex, pool::Pool};
@@ -59,7 +60,9 @@ impl Component {
         let compiled = match deserialize_built_in(&pool.engine) {
             Ok(compiled) => compiled,
             Err(reason) => {
-                tracing::warn!("the component is compiled at run time, because its machine code cannot be loaded: {reason:#}");
+                tracing::warn!(
+                    "the component is compiled at run time, because its machine code cannot be loaded: {reason:#}"
+                );
                 component::Component::new(&pool.engine, BUILT_IN).map_err(|error| ComponentError::engine(&error))?
             }
         };
@@ -99,6 +102,16 @@ impl Component {
     #[must_use]
     pub fn sha256(&self) -> String {
         hex(&Sha256::digest(self.bytes()))
+    }
+
+    /// The version of the component, from its custom section `version`. A component made by others
+    /// may have none.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        wasmparser::Parser::new(0).parse_all(self.bytes()).find_map(|payload| match payload {
+            Ok(Payload::CustomSection(section)) if section.name() == "version" => str::from_utf8(section.data()).ok(),
+            _ => None,
+        })
     }
 
     /// The interfaces that the component imports: all that it can reach.

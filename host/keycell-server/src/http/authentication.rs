@@ -1,88 +1,65 @@
-//! Who calls: the bearer of a key, which keycell's own component verifies.
+//! The presented key, and what RFC 6750 answers.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use axum::{
     Extension,
-    extract::{Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
     },
-    middleware::Next,
     response::{IntoResponse, Response},
 };
-use keycell::{Caller, Keycell, SqliteStorage, Verification};
+use keycell::SecretKey;
 
-use super::{
-    Peer,
-    problem::failed,
-    slowdown::{Later, Slowdown},
-};
-use crate::mcp::Call;
+use super::delay::Delay;
 
-/// What RFC 6750 tells those who bring no key, and those who bring a bad one.
+/// The challenge to a request without a key.
 const NO_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"keycell\"");
-const BAD_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"keycell\", error=\"invalid_token\"");
+/// The challenge to a request with a key that is not valid.
+const INVALID_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"keycell\", error=\"invalid_token\"");
+/// The delay of the answer to one wrong key of too many.
+const THROTTLED: Delay = Delay(Duration::from_secs(1));
 
-/// What a request has to pass.
-pub struct Gate {
-    pub keycell: Arc<Keycell<SqliteStorage>>,
-    pub slowdown: Slowdown,
+/// Takes the key out of the headers, if there is exactly one.
+pub fn take_bearer(headers: &mut HeaderMap) -> Option<SecretKey> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let key = match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(bearer).map(SecretKey::from),
+        _ => None,
+    };
+    headers.remove(AUTHORIZATION);
+    key
 }
 
-/// Lets those pass who bear a good key, as the user, project and scopes of that key.
-pub async fn authenticate(
-    State(gate): State<Arc<Gate>>,
-    Extension(Peer(peer)): Extension<Peer>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let Some(key) = bearer(request.headers()) else {
-        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, NO_KEY)]).into_response();
-    };
-    if let Err(Later(wait)) = gate.slowdown.wait(peer.ip(), key).await {
-        let seconds = HeaderValue::from(wait.as_secs() + 1);
-        return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds)]).into_response();
-    }
-    let caller = match gate.keycell.verify_api_key(key, &[]).await {
-        Ok(Verification::Valid(verified)) => {
-            gate.slowdown.good(key);
-            Caller::try_from(verified)
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// The answer to a request without a key.
+pub fn no_key() -> Response {
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, NO_KEY)]).into_response()
+}
+
+/// The answer to a key that is not valid. With a time: too many of them came.
+pub fn invalid_key(retry_after: Option<Duration>) -> Response {
+    match retry_after {
+        None => (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, INVALID_KEY)]).into_response(),
+        Some(time) => {
+            let seconds = HeaderValue::from(time.as_secs() + 1);
+            (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds)], Extension(THROTTLED)).into_response()
         }
-        Ok(Verification::Refused(_)) => {
-            gate.slowdown.wrong(peer.ip(), key);
-            return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, BAD_KEY)]).into_response();
-        }
-        Err(error) => return failed(&error),
-    };
-    let Ok(caller) = caller else {
-        tracing::error!("a stored key's user id breaks the rules of user ids");
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    tracing::Span::current().record("user", caller.user_id());
-    // Nobody behind this needs the key.
-    request.headers_mut().remove(AUTHORIZATION);
-    let call = Call::of(caller);
-    request.extensions_mut().insert(call.clone());
-    let response = next.run(request).await;
-    match call.lacking() {
-        Some(scope) => lacks(scope),
-        None => response,
     }
 }
 
-fn lacks(scope: &str) -> Response {
+/// The answer to a key that lacks this scope.
+pub fn lacks_scope(scope: &str) -> Response {
     let challenge = format!("Bearer realm=\"keycell\", error=\"insufficient_scope\", scope=\"{scope}\"");
     (StatusCode::FORBIDDEN, [(WWW_AUTHENTICATE, challenge)]).into_response()
 }
 
-/// The one key of the request, if it brings one.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return None;
-    };
-    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+/// The part of a valid key that is public: `<prefix>_<lookup>`.
+pub fn public_part(key: &str) -> &str {
+    key.rsplit_once('_').map_or("", |(public, _)| public)
 }

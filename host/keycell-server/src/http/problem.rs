@@ -18,8 +18,8 @@ use super::request_log::RequestId;
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// When it may be worth trying again, in seconds.
-const TRY_AGAIN_AFTER: HeaderValue = HeaderValue::from_static("1");
+/// The value of `Retry-After` where the server itself is busy, in seconds.
+const RETRY_AFTER_BUSY: HeaderValue = HeaderValue::from_static("1");
 
 #[derive(Serialize)]
 struct Problem {
@@ -29,9 +29,9 @@ struct Problem {
     instance: String,
 }
 
-/// Puts a problem document in the place of any error that is not JSON already. What other layers
-/// say in their bodies is not told: it may repeat what came.
-pub async fn say_errors_as_problems(request: Request, next: Next) -> Response {
+/// Replaces the body of each error that is not JSON by a problem document. Bodies of other layers
+/// are dropped, because they may repeat what a client sent.
+pub async fn replace_errors(request: Request, next: Next) -> Response {
     let instance = request.extensions().get::<RequestId>().map(RequestId::urn).unwrap_or_default();
     let response = next.run(request).await;
     let status = response.status();
@@ -42,15 +42,18 @@ pub async fn say_errors_as_problems(request: Request, next: Next) -> Response {
     let (mut head, _) = response.into_parts();
     head.headers.remove(CONTENT_LENGTH);
     head.headers.insert(CONTENT_TYPE, PROBLEM);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        head.headers.entry(RETRY_AFTER).or_insert(RETRY_AFTER_BUSY);
+    }
     let title = status.canonical_reason().unwrap_or("Error");
     let (_, body) = Json(Problem { title, status: status.as_u16(), instance }).into_response().into_parts();
     Response::from_parts(head, body)
 }
 
-/// The answer where the authority itself failed, before any tool was called.
-pub fn failed(error: &Error) -> Response {
+/// The status for an authority that failed.
+pub fn failed(error: &Error) -> StatusCode {
     match error {
-        Error::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, TRY_AGAIN_AFTER)]).into_response(),
-        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
