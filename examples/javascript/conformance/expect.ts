@@ -14,6 +14,14 @@ export function substitute(value: unknown, variables: Variables): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, substitute(field, variables)]));
 }
 
+/** Puts texts in place of `{"$repeat": [text, count]}`. */
+export function repeat(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(repeat);
+  if (!isObject(value)) return value;
+  if (Array.isArray(value.$repeat)) return String(value.$repeat[0]).repeat(Number(value.$repeat[1]));
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, repeat(field)]));
+}
+
 function substituteText(text: string, variables: Variables): unknown {
   const whole = /^\$\{([^}]*)\}$/.exec(text)?.[1];
   if (whole !== undefined && whole in variables) return variables[whole];

@@ -6,7 +6,7 @@ import type * as Random from '#generated/interfaces/wasi-random-random.js';
 import { KeycellError } from '../shared/failure.js';
 import { toolJson } from '../shared/json.js';
 import type { CallStep, Case, PolicySetUp, ProjectSetUp, RoleStep, SetUp } from './case.js';
-import { difference, pointer, substitute, type Variables } from './expect.js';
+import { difference, pointer, repeat, substitute, type Variables } from './expect.js';
 import { xorshift32 } from './random.js';
 import { Recorder } from './recorder.js';
 import { functionCall, hasText, type Tool } from './tools.js';
@@ -86,7 +86,7 @@ class World {
     const tool = this.tools.get(step.call);
     if (tool === undefined && step.call !== 'describe_caller') return 'the case calls no tool';
     if (('returns' in step) === ('fails' in step)) return 'the case must have either returns or fails';
-    const args = this.substituted(step.arguments ?? {}) as Variables;
+    const args = repeat(this.substituted(step.arguments ?? {})) as Variables;
     const { metadata, ...others } = args;
     if (tool?.isInput(hasText(metadata) ? others : args) === false) return 'the arguments break the input schema';
     this.recorder.beginStep();
@@ -102,7 +102,7 @@ class World {
     const [name, parameters] = functionCall(step.call, args);
     const { call } = await this.opened;
     try {
-      const answer = await call(callerOf(this.substituted(step.as) as CallStep['as']), name, parameters);
+      const answer = await call(callerOf(repeat(this.substituted(step.as)) as CallStep['as']), name, parameters);
       return { isSuccess: true, answer: toolJson(answer as object) as Variables };
     } catch (thrown) {
       if (!(thrown instanceof KeycellError)) throw thrown;

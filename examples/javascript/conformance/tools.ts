@@ -1,4 +1,5 @@
 import { Ajv, type ValidateFunction } from 'ajv';
+import { stringify } from 'lossless-json';
 import type { Variables } from './expect.js';
 
 /** The schemas of a tool. */
@@ -44,7 +45,7 @@ function change(limit: unknown): object {
 /** Metadata as text. `$text` stands for a text that need not be JSON. */
 function metadata({ metadata }: Variables): Variables {
   if (metadata === undefined) return {};
-  return { metadata: hasText(metadata) ? metadata.$text : JSON.stringify(metadata) };
+  return { metadata: hasText(metadata) ? metadata.$text : stringify(metadata) };
 }
 
 export function hasText(metadata: unknown): metadata is { $text: string } {

@@ -33,20 +33,33 @@ export function openDatabase(path: string): Database.Database {
 /** Migrates a database to the newest schema. */
 export function migrate(database: Database.Database): void {
   database.pragma('foreign_keys = OFF'); // A migration may rebuild tables.
-  // The version is read again within the transaction: another process may have migrated the file in between.
-  const run = database.transaction(() => SCRIPTS.slice(pragma(database, 'user_version'))
-    .forEach((script) => database.exec(script)));
-  if (pragma(database, 'user_version') < SCRIPTS.length) run.immediate();
+  database.transaction(() => {
+    // Read again within the transaction: another process may have migrated the file in between.
+    const scripts = SCRIPTS.slice(pragma(database, 'user_version'));
+    scripts.forEach((script) => database.exec(script));
+  }).immediate();
   database.pragma('foreign_keys = ON');
 }
 
 /** Refuses a file of another program or of a newer keycell. A file of version 0.1 has no application id. */
 function checkOwner(database: Database.Database): void {
   const [id, version] = [pragma(database, 'application_id'), pragma(database, 'user_version')];
-  const tables = database.prepare('SELECT name FROM sqlite_schema').pluck().all();
-  const isOld = id === 0 && (version === 0 ? tables.length === 0 : version === 1 && tables.includes('api_keys'));
+  const isOld = id === 0 && version < 2 && schema(database) === schema(new Database(':memory:'), SCRIPTS.slice(0, version));
   if (id !== APPLICATION_ID && !isOld) throw new Error('the file is not a keycell database: choose another file');
-  if (version > SCRIPTS.length) throw new Error('a newer keycell wrote this database: use that version');
+  checkVersion(database);
+}
+
+/** Refuses a schema that another process has migrated to a newer one. */
+export function checkVersion(database: Database.Database): void {
+  if (pragma(database, 'user_version') > SCRIPTS.length) {
+    throw new Error('a newer keycell wrote this database: use that version');
+  }
+}
+
+/** The SQL of a database's tables and indexes, after these scripts. */
+function schema(database: Database.Database, scripts: string[] = []): string {
+  scripts.forEach((script) => database.exec(script));
+  return database.prepare("SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name").pluck().all().join();
 }
 
 const pragma = (database: Database.Database, name: string) => Number(database.pragma(name, { simple: true }));

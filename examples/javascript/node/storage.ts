@@ -3,6 +3,7 @@ import type * as Wit from '#generated/interfaces/keycell-api-keys-storage.js';
 import type { Storage } from '../shared/authority.js';
 import { logCause, StorageError } from '../shared/failure.js';
 import { snakeCase } from '../shared/json.js';
+import { checkVersion } from './database.js';
 
 const KEY = `id prefix lookup hash userId projectId name scopes createdAt updatedAt expiresAt lastUsedAt revokedAt
   revocationReason rotatedFrom rotatedTo revision metadata rateLimitRequests rateLimitWindowSeconds`.split(/\s+/);
@@ -41,7 +42,10 @@ export function sqliteStorage(database: Database.Database): Storage {
   const change = (query: string, parameters: object) => {
     if (database.prepare(query).run(parameters).changes === 0) fail('conflict');
   };
-  const write = (work: () => void) => attempt(() => database.transaction(work).immediate());
+  const write = (work: () => void) => attempt(() => database.transaction(() => {
+    checkVersion(database);
+    work();
+  }).immediate());
   const list = (fields: string[], table: string, filter: Wit.KeyFilter | Wit.EventFilter) => {
     const set = Object.entries(CONDITIONS).filter(([field]) => filter[field as keyof typeof filter] !== undefined);
     const conditions = [STATUS['status' in filter ? filter.status : 'all'], ...set.map(([, condition]) => condition)];

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -20,7 +20,7 @@ def open_database(path: Path, migrations: Path = MIGRATIONS) -> sqlite3.Connecti
         path.touch(0o600, exist_ok=False)
     # An absolute path: SQLite has names of its own for databases that are in no file.
     database = sqlite3.connect(path.absolute(), BUSY_TIMEOUT_SECONDS, isolation_level=None)
-    _check_owner(database, len(scripts))  # Before anything is written.
+    _check_owner(database, scripts)  # Before anything is written.
     _write_ahead(database)
     database.execute("PRAGMA synchronous = FULL")
     _migrate(database, scripts)
@@ -28,15 +28,21 @@ def open_database(path: Path, migrations: Path = MIGRATIONS) -> sqlite3.Connecti
     return database
 
 
-def _check_owner(database: sqlite3.Connection, newest: int) -> None:
+def _check_owner(database: sqlite3.Connection, scripts: list[str]) -> None:
     """Refuses a file of another program or of a newer keycell. A file of version 0.1 has no application id."""
     id, version = _pragma(database, "application_id"), _pragma(database, "user_version")
-    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_schema")]
-    is_old = id == 0 and (not tables if version == 0 else version == 1 and "api_keys" in tables)
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript("".join(scripts[:version]))
+        is_old = id == 0 and version < 2 and _schema(database) == _schema(model)
     if id != APPLICATION_ID and not is_old:
         raise sqlite3.NotSupportedError("the file is not a keycell database: choose another file")
-    if version > newest:
+    if version > len(scripts):
         raise sqlite3.NotSupportedError("a newer keycell wrote this database: use that version")
+
+
+def _schema(database: sqlite3.Connection) -> list[str]:
+    named = "SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
+    return [sql for (sql,) in database.execute(named)]
 
 
 def _write_ahead(database: sqlite3.Connection) -> None:
@@ -53,14 +59,15 @@ def _write_ahead(database: sqlite3.Connection) -> None:
 
 
 def _migrate(database: sqlite3.Connection, scripts: list[str]) -> None:
-    if _pragma(database, "user_version") < len(scripts):
-        with database:
-            database.execute("BEGIN IMMEDIATE")
-            # Read again within the transaction: another process may have migrated the file in between.
-            for number in range(_pragma(database, "user_version"), len(scripts)):
-                for statement in _statements(scripts[number]):
-                    database.execute(statement)
-                database.execute(f"PRAGMA user_version = {number + 1}")
+    if _pragma(database, "user_version") == len(scripts):
+        return
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        # Read again within the transaction: another process may have migrated the file in between.
+        for number in range(_pragma(database, "user_version"), len(scripts)):
+            for statement in _statements(scripts[number]):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {number + 1}")
 
 
 def _statements(script: str) -> Iterator[str]:

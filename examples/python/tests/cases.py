@@ -42,6 +42,19 @@ def substitute(value: Any, variables: Json) -> Any:
             return value
 
 
+def repeat(value: Any) -> Any:
+    """Puts texts in place of `{"$repeat": [text, count]}`."""
+    match value:
+        case {"$repeat": [text, count]}:
+            return text * count
+        case list():
+            return [repeat(item) for item in value]
+        case dict():
+            return {name: repeat(field) for name, field in value.items()}
+        case _:
+            return value
+
+
 def _substitute_text(text: str, variables: Json) -> Any:
     for name, value in variables.items():
         if text == f"${{{name}}}":

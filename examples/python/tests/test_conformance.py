@@ -14,7 +14,7 @@ from wasmtime.component import Component, Variant
 from keycell_host.output import tool_json
 from keycell_host.wit import Caller, Json, KeycellError
 
-from .cases import FILES, Case, cases, substitute
+from .cases import FILES, Case, cases, repeat, substitute
 from .expect import difference
 from .world import World, caller
 
@@ -80,7 +80,7 @@ def first_fault(case: Case, component: Component, database: Path) -> str | None:
 
 def run(world: World, step: Json, saved: Json, secrets: list[str]) -> str | None:
     """Makes the call of a step and returns the first deviation."""
-    arguments = substitute(step.get("arguments", {}), saved)
+    arguments = repeat(substitute(step.get("arguments", {}), saved))
     is_tool = step["call"] != "describe_caller"
     if is_tool:
         has_text = isinstance(arguments.get("metadata"), dict) and "$text" in arguments["metadata"]
@@ -88,7 +88,7 @@ def run(world: World, step: Json, saved: Json, secrets: list[str]) -> str | None
         validator(step["call"], "input").validate(valid)
     recorder = world.recorder
     recorder.begin_step()
-    outcome, answer = call(world, step["call"], caller(substitute(step.get("as", {}), saved)), arguments)
+    outcome, answer = call(world, step["call"], caller(repeat(substitute(step.get("as", {}), saved))), arguments)
     if outcome not in step:
         return f"it {outcome}"
     if outcome == "returns" and is_tool:
