@@ -3,14 +3,9 @@
 mod cli;
 mod command;
 mod conformance;
-mod hostile_components;
 mod http;
 mod lifecycle;
 mod mcp;
-mod mutants;
 mod readme;
-mod schemas;
 mod server;
 mod sqlite;
-mod storage;
-mod wrong_components;
