@@ -11,6 +11,5 @@ mod mutants;
 mod readme;
 mod schemas;
 mod server;
-mod sqlite;
 mod storage;
 mod wrong_components;

@@ -194,6 +194,10 @@ impl<'a, S: ProjectStorage> World<'a, S> {
         changes.metadata = Some(metadata);
         changes.name = text("name");
         changes.expires_at = text("expires_at");
+        changes.rate_limit =
+            arguments.get("rate_limit").cloned().map(serde_json::from_value).transpose().map_err(invalid)?;
+        let revision = arguments.get("if_revision").cloned().map(serde_json::from_value).transpose();
+        changes.if_revision = revision.map_err(invalid)?;
         let id = text("api_key_id").unwrap_or_default();
         as_json(self.keycell.update_api_key(caller, &id, changes).await)
     }

@@ -23,7 +23,7 @@ use crate::{
 /// The target exists or cannot be written; the source is not a database of keycell, or is damaged.
 pub fn backup(source: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<(), SqliteError> {
     let (source, target) = (absolute(source.as_ref())?, absolute(target.as_ref())?);
-    let (connection, contents) = file::open(&source)?;
+    let (connection, contents) = file::open_to_read(&source)?;
     if contents == Contents::Empty {
         return Err(SqliteError::Missing);
     }

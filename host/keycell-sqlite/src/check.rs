@@ -125,7 +125,10 @@ pub fn check(path: impl AsRef<Path>) -> Result<Report> {
     let snapshot = connection.unchecked_transaction()?;
     let mut report = Report::default();
     report.add_messages(&snapshot, "PRAGMA integrity_check")?;
-    report.add_messages(&snapshot, "SELECT \"table\" || ': a record refers to a missing one' FROM pragma_foreign_key_check")?;
+    report.add_messages(
+        &snapshot,
+        "SELECT \"table\" || ': a record refers to a missing one' FROM pragma_foreign_key_check",
+    )?;
     report.keys = report.add_records(&snapshot, "api_keys", select_key!(" FROM api_keys ORDER BY rowid"), |row| {
         Ok(keys::key_record(row)?.invalid_fields())
     })?;
@@ -167,7 +170,7 @@ pub fn quick_check(path: impl AsRef<Path>) -> Result<Option<Problem>> {
 }
 
 fn open(path: &Path) -> Result<Connection> {
-    let (connection, contents) = file::open(&absolute(path)?)?;
+    let (connection, contents) = file::open_to_read(&absolute(path)?)?;
     contents.require_latest()?;
     Ok(connection)
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
 
 use crate::{BUSY_TIMEOUT, RETRY_INTERVAL, error::SqliteError, schema::Contents};
 
@@ -98,11 +98,25 @@ pub fn open(path: &Path) -> Result<(Connection, Contents)> {
 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    if connection.is_readonly(MAIN_DB)? {
+        return Err(SqliteError::ReadOnly);
+    }
     // The last connection that is closed moves the write-ahead log into the file.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     wait_for_locks(&connection)?;
     let contents = Contents::of(&connection)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok((connection, contents))
+}
+
+/// Opens an existing file as [`open`] does, for reads only. A write-ahead log that a crash has left
+/// stays as it is.
+pub fn open_to_read(path: &Path) -> Result<(Connection, Contents)> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = fs::metadata(log).is_ok_and(|metadata| metadata.len() > 0);
+    let (connection, contents) = open(path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
     Ok((connection, contents))
 }
 
@@ -119,10 +133,7 @@ pub fn wait_for_locks(connection: &Connection) -> Result<()> {
 }
 
 /// Runs `action` without waiting for the locks of other processes.
-pub fn without_waiting<T>(
-    connection: &mut Connection,
-    action: impl FnOnce(&mut Connection) -> Result<T>,
-) -> Result<T> {
+pub fn without_waiting<T>(connection: &mut Connection, action: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
     connection.busy_timeout(Duration::ZERO)?;
     let result = action(connection);
     wait_for_locks(connection)?;

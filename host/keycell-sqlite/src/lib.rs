@@ -256,3 +256,159 @@ fn now() -> Time {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_millis()).ok().and_then(Time::from_millis).unwrap_or(Time::LAST)
 }
+
+#[cfg(test)]
+mod tests {
+    use keycell::{Action, RateLimit};
+    use rusqlite::Connection;
+
+    use super::*;
+
+    fn storage() -> (tempfile::TempDir, SqliteStorage) {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = SqliteStorage::open(directory.path().join("keycell.db")).unwrap();
+        (directory, storage)
+    }
+
+    fn key(n: u32) -> KeyRecord {
+        let mut key = KeyRecord::default();
+        key.id = format!("id-{n:05}");
+        key.lookup = format!("lookup-{n}");
+        key.hash = vec![7; 32];
+        key.user_id = "ann".to_owned();
+        key.name = "n".repeat(100);
+        key.rate_limit = Some(RateLimit { requests: 1, window_seconds: 1 });
+        key
+    }
+
+    fn event(n: u32, key: &KeyRecord) -> EventRecord {
+        let mut event = EventRecord::new(Action::Created);
+        event.id = format!("event-{n:05}");
+        event.key_id.clone_from(&key.id);
+        event.user_id.clone_from(&key.user_id);
+        event
+    }
+
+    async fn insert(storage: &SqliteStorage, n: u32) -> Result<(), StorageError> {
+        storage.insert_key(key(n), event(n, &key(n)), None).await
+    }
+
+    async fn set_max_pages(storage: &SqliteStorage, pages: i64) {
+        let set = move |connection: &Connection| Ok(connection.pragma_update(None, "max_page_count", pages)?);
+        storage.writer.write(set).await.unwrap();
+    }
+
+    /// SQLite's limit of pages gives the same error as a full disk.
+    #[tokio::test]
+    async fn a_full_disk_loses_nothing_and_is_not_ready() {
+        let (_directory, storage) = storage();
+        storage.check_ready().await.unwrap();
+        set_max_pages(&storage, 60).await;
+        let mut stored = 0;
+        let error = loop {
+            match insert(&storage, stored).await {
+                Ok(()) => stored += 1,
+                Err(error) => break error,
+            }
+            assert!(stored < 10_000, "the limit must end the loop");
+        };
+        assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
+        assert!(matches!(storage.check_ready().await, Err(StorageError::Unavailable(_))));
+        assert!(stored > 0);
+        for n in 0..stored {
+            assert_eq!(storage.find_key(&key(n).id, "ann").await.unwrap().unwrap().key, key(n));
+        }
+
+        set_max_pages(&storage, 1000).await;
+        storage.check_ready().await.unwrap();
+        insert(&storage, stored).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_storage_whose_writer_has_died_is_not_ready() {
+        let (_directory, storage) = storage();
+        let died = storage.writer.write(|_| -> Result<(), SqliteError> { panic!("the writer dies for a test") }).await;
+        assert!(matches!(died, Err(SqliteError::Closed)));
+        assert!(matches!(storage.check_ready().await, Err(StorageError::Unavailable(_))));
+        assert!(matches!(insert(&storage, 1).await, Err(StorageError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn uses_are_stored_at_the_interval_and_when_the_storage_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keycell.db");
+        let storage = SqliteStorage::options().uses_interval(Duration::from_millis(50)).open(&path).unwrap();
+        // More than a chunk.
+        for n in 0..200 {
+            insert(&storage, n).await.unwrap();
+            storage.record_use(&key(n).id, 5);
+        }
+        let stored = || -> i64 {
+            let connection = Connection::open(&path).unwrap();
+            connection.query_row("SELECT count(*) FROM api_keys WHERE last_used_at = 5", (), |row| row.get(0)).unwrap()
+        };
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while stored() < 200 {
+            assert!(std::time::Instant::now() < deadline, "{} of 200 are stored", stored());
+            // Writes that arrive all the time do not hold it back.
+            storage.check_ready().await.unwrap();
+        }
+        for n in 0..200 {
+            storage.record_use(&key(n).id, 4);
+            let found = storage.find_key(&key(n).id, "ann").await.unwrap().unwrap();
+            assert_eq!(found.key.last_used_at, Some(5));
+        }
+        drop(storage);
+
+        let storage = SqliteStorage::options().uses_interval(Duration::from_secs(3600)).open(&path).unwrap();
+        for n in 0..200 {
+            storage.record_use(&key(n).id, 9);
+        }
+        drop(storage);
+        let connection = Connection::open(&path).unwrap();
+        let newest: i64 = connection.query_row("SELECT min(last_used_at) FROM api_keys", (), |row| row.get(0)).unwrap();
+        assert_eq!(newest, 9);
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_not_replaced_after_a_use_that_only_this_process_knows() {
+        let (_directory, storage) = storage();
+        insert(&storage, 1).await.unwrap();
+        insert(&storage, 2).await.unwrap();
+        storage.record_use(&key(1).id, 5);
+        let replace = async |n: u32| {
+            let mut replaced = key(n);
+            replaced.lookup = format!("other-{n}");
+            storage.replace_secret(replaced, event(10 + n, &key(n))).await
+        };
+        assert!(matches!(replace(1).await, Err(StorageError::Conflict)));
+        replace(2).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn expired_keys_are_swept_and_expired_requests_deleted() {
+        let (directory, storage) = storage();
+        for n in 0..300 {
+            let mut key = key(n);
+            key.expires_at = (n % 3 < 2).then_some(if n % 3 == 0 { 5 } else { Time::LAST.millis() });
+            let mut request = IdempotentRequest::default();
+            request.user_id = "ann".to_owned();
+            request.idempotency_key = n.to_string();
+            request.key_id.clone_from(&key.id);
+            request.expires_at = if n % 2 == 0 { 5 } else { Time::LAST.millis() };
+            request.digest = vec![7; 32];
+            storage.insert_key(key.clone(), event(n, &key), Some(request)).await.unwrap();
+        }
+        let connection = Connection::open(directory.path().join("keycell.db")).unwrap();
+        let count = |sql: &str| -> i64 { connection.query_row(sql, (), |row| row.get(0)).unwrap() };
+        let deadline = std::time::Instant::now() + Duration::from_secs(15);
+        while count("SELECT count(*) FROM api_keys WHERE state = 2") < 100
+            || count("SELECT count(*) FROM idempotent_requests") > 150
+        {
+            assert!(std::time::Instant::now() < deadline, "they were not all found");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(count("SELECT count(*) FROM api_keys WHERE state = 2 AND expires_at = 5"), 100);
+        assert_eq!(count("SELECT count(*) FROM idempotent_requests WHERE expires_at > 5"), 150);
+    }
+}

@@ -23,27 +23,33 @@ pub const EVERY_EVENT: &str =
 pub fn keys(connection: &Connection, filter: &KeyFilter) -> Result<Vec<KeyRecord>> {
     let mut statement = connection.prepare_cached(&key_query(filter))?;
     let before = filter.before.as_deref().unwrap_or(AFTER_EACH_ID);
-    bind(&mut statement, &[
-        (":user_id", &filter.user_id),
-        (":project_id", &filter.project_id),
-        (":now", &filter.now),
-        (":before", &before),
-        (":limit", &filter.limit),
-    ])?;
+    bind(
+        &mut statement,
+        &[
+            (":user_id", &filter.user_id),
+            (":project_id", &filter.project_id),
+            (":now", &filter.now),
+            (":before", &before),
+            (":limit", &filter.limit),
+        ],
+    )?;
     collect(&mut statement, key_record)
 }
 
 pub fn events(connection: &Connection, filter: &EventFilter) -> Result<Vec<EventRecord>> {
     let mut statement = connection.prepare_cached(&event_query(filter))?;
     let before = filter.before.as_deref().unwrap_or(AFTER_EACH_ID);
-    bind(&mut statement, &[
-        (":key_id", &filter.key_id),
-        (":user_id", &filter.user_id),
-        (":project_id", &filter.project_id),
-        (":since", &filter.since.as_deref().unwrap_or_default()),
-        (":before", &before),
-        (":limit", &filter.limit),
-    ])?;
+    bind(
+        &mut statement,
+        &[
+            (":key_id", &filter.key_id),
+            (":user_id", &filter.user_id),
+            (":project_id", &filter.project_id),
+            (":since", &filter.since.as_deref().unwrap_or_default()),
+            (":before", &before),
+            (":limit", &filter.limit),
+        ],
+    )?;
     collect(&mut statement, event_record)
 }
 
@@ -216,7 +222,80 @@ mod tests {
                 6 => "INDEX events_of_user_in_project (user_id=? AND project_id=? AND id>? AND id<?)",
                 _ => "INDEX events_of_key (key_id=? AND id>? AND id<?)",
             };
-            assert_eq!(plan(&connection, &event_query(&filter)), [format!("SEARCH events USING {search}")], "{filter:?}");
+            assert_eq!(
+                plan(&connection, &event_query(&filter)),
+                [format!("SEARCH events USING {search}")],
+                "{filter:?}"
+            );
+        }
+    }
+    /// A sequence of numbers that look random.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0 % limit
+        }
+
+        fn one_of<T: Clone>(&mut self, values: &[T]) -> T {
+            values[usize::try_from(self.below(values.len() as u64)).unwrap()].clone()
+        }
+    }
+
+    /// Random keys, swept by clocks that go forward and back.
+    #[test]
+    fn lists_of_keys_are_exact_at_any_time_whatever_was_swept() {
+        let users = ["ann", "bob"];
+        let projects = [None, Some("web".to_owned()), Some("api".to_owned())];
+        for seed in 1..=10 {
+            let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+            let connection = database();
+            connection.execute_batch("INSERT INTO projects VALUES ('web', 'web', 0), ('api', 'api', 0)").unwrap();
+            let mut stored = Vec::new();
+            for n in 0..300 {
+                let mut key = KeyRecord::default();
+                key.id = format!("id-{:04}", n * 7 % 300);
+                key.lookup = n.to_string();
+                key.hash = vec![7; 32];
+                key.user_id = numbers.one_of(&users).to_owned();
+                key.project_id = numbers.one_of(&projects);
+                key.expires_at = Some(i64::try_from(numbers.below(40)).unwrap()).filter(|&at| at < 30);
+                key.revoked_at = (numbers.below(4) == 0).then_some(1);
+                crate::keys::insert(&connection, &key).unwrap();
+                stored.push(key);
+            }
+            for _ in 0..60 {
+                match numbers.below(3) {
+                    0 => {
+                        let now = i64::try_from(numbers.below(32)).unwrap();
+                        let max = numbers.one_of(&[1, 20, 1000]);
+                        assert!(crate::keys::sweep(&connection, now, max).unwrap() <= max);
+                        assert!(max < 1000 || !crate::keys::needs_sweep(&connection, now).unwrap());
+                    }
+                    1 => {
+                        let at = usize::try_from(numbers.below(300)).unwrap();
+                        let expires_at = Some(i64::try_from(numbers.below(40)).unwrap()).filter(|&at| at < 30);
+                        stored[at].expires_at = expires_at;
+                        crate::keys::update(&connection, &stored[at]).unwrap();
+                        stored[at].revision += 1;
+                    }
+                    _ => {}
+                }
+                let mut filter = KeyFilter::default();
+                filter.user_id = numbers.one_of(&[None, Some("ann"), Some("bob"), Some("eve")]).map(str::to_owned);
+                filter.project_id = numbers.one_of(&projects);
+                filter.status = numbers.one_of(&STATUSES);
+                filter.now = i64::try_from(numbers.below(34)).unwrap() - 1;
+                filter.before = numbers.one_of(&[None, Some("id-0150".to_owned())]);
+                filter.limit = numbers.one_of(&[0, 1, 10, 1000]);
+                let mut expected: Vec<_> = stored.iter().filter(|key| filter.passes(key)).cloned().collect();
+                expected.sort_by(|a, b| b.id.cmp(&a.id));
+                expected.truncate(filter.limit as usize);
+                assert!(keys(&connection, &filter).unwrap() == expected, "seed {seed}: {filter:?}");
+            }
         }
     }
 }

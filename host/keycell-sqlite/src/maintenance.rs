@@ -25,7 +25,9 @@ type Result<T> = std::result::Result<T, SqliteError>;
 const ROUND_INTERVAL: Duration = Duration::from_secs(2);
 /// The maximum number of rows in one chunk. One chunk takes about as long as one write.
 const CHUNK: usize = 64;
-/// The same when no write waits behind it.
+/// The same when the map of uses is nearly full.
+const LARGE_CHUNK: usize = 256;
+/// The same when no write can wait behind it.
 const FINAL_CHUNK: usize = 1024;
 /// The pause after a chunk, as a multiple of the chunk's time.
 const PAUSE_FACTOR: u32 = 9;
@@ -154,7 +156,8 @@ impl Maintenance {
 
     /// Does a chunk, unless another process holds the lock. A task that fails waits for its next turn.
     fn try_chunk(&mut self, connection: &mut Connection, task: Task) -> Progress {
-        let result = file::without_waiting(connection, |connection| self.chunk(connection, task, CHUNK));
+        let len = if self.uses.pressure() == Pressure::Full { LARGE_CHUNK } else { CHUNK };
+        let result = file::without_waiting(connection, |connection| self.chunk(connection, task, len));
         match result {
             Ok(progress) => progress,
             // Other processes have more urgent writes.

@@ -19,6 +19,10 @@ use crate::{
 /// The interval in which the last uses of keys are stored by default.
 const USES_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The length in bytes to which the write-ahead log is cut when it starts again. A backup makes it
+/// longer, because the log cannot start again while a long read lasts.
+const MAX_IDLE_LOG: i64 = 16 << 20;
+
 /// Options of a [`SqliteStorage`].
 #[derive(Clone, Debug)]
 #[must_use]
@@ -66,13 +70,13 @@ impl SqliteOptions {
         let file = DatabaseFile::at(path)?;
         use_write_ahead_log(&connection)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", MAX_IDLE_LOG)?;
         let is_new = schema::migrate(&mut connection)? == Contents::Empty;
 
         let health = Arc::new(Health::new(file));
         let readers = Readers::new(Arc::clone(&health));
         let uses = Arc::new(Uses::default());
-        let maintenance =
-            Maintenance::new(Arc::clone(&health), readers.clone(), Arc::clone(&uses), self.uses_interval);
+        let maintenance = Maintenance::new(Arc::clone(&health), readers.clone(), Arc::clone(&uses), self.uses_interval);
         let writer = Writer::spawn(connection, health, maintenance)?;
         Ok(SqliteStorage { readers, uses, writer, is_new })
     }

@@ -88,4 +88,3 @@ pub fn member(row: &Row<'_>) -> rusqlite::Result<Member> {
 pub fn id(connection: &Connection, reference: &ProjectReference) -> Result<Option<String>> {
     Ok(find(connection, reference, "")?.map(|project| project.project_id))
 }
-

@@ -7,10 +7,8 @@ use crate::error::SqliteError;
 type Result<T> = std::result::Result<T, SqliteError>;
 
 /// The migrations. `user_version` counts those that a database has. A released one never changes.
-const MIGRATIONS: [&str; 2] = [
-    include_str!("migrations/0001_keys_and_projects.sql"),
-    include_str!("migrations/0002_issuing_and_events.sql"),
-];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_keys_and_projects.sql"), include_str!("migrations/0002_issuing_and_events.sql")];
 
 const LATEST: usize = MIGRATIONS.len();
 

@@ -1,8 +1,8 @@
-//! When the system tells a server to stop.
+//! The signal that stops a server.
 
 use std::{future::Future, io};
 
-/// Ready at the first SIGTERM or interrupt from now on.
+/// Waits for the first SIGTERM or interrupt after this call.
 #[cfg(unix)]
 pub fn stop() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -15,11 +15,11 @@ pub fn stop() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Ready at the first interrupt.
+/// Waits for the first interrupt.
 #[cfg(not(unix))]
 pub fn stop() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
-        // Where it can't be waited for, there is none.
+        // If the system cannot report an interrupt, there is none to wait for.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
