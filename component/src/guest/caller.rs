@@ -24,7 +24,11 @@ pub fn acting(now: Time, scope: &str) -> Result<Actor, Error> {
 pub fn revoking(now: Time, id: Option<ApiKeyId>) -> Result<Actor, Error> {
     let actor = authenticated(now)?.ok_or(Error::Forbidden)?;
     let id = id.map(|id| id.to_string());
-    if actor.may_call_revoke(id.as_deref()) { Ok(actor) } else { Err(Error::InsufficientScope(scopes::WRITE.to_owned())) }
+    if actor.may_call_revoke(id.as_deref()) {
+        Ok(actor)
+    } else {
+        Err(Error::InsufficientScope(scopes::WRITE.to_owned()))
+    }
 }
 
 /// Authenticates the caller of a verification, which the host may make, too.

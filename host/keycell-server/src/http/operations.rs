@@ -45,7 +45,7 @@ pub const HEADER_ARGUMENTS: [HeaderArgument; 2] = [
 pub const PATH_ARGUMENT: &str = "api_key_id";
 
 /// Every operation.
-pub const OPERATIONS: [Operation; 8] = [
+pub static OPERATIONS: [Operation; 8] = [
     Operation::new(Method::POST, "/v1/keys", "issue_api_key", Arguments::Body, StatusCode::CREATED),
     Operation::new(Method::GET, "/v1/keys", "list_api_keys", Arguments::Query, StatusCode::OK),
     Operation::new(Method::POST, "/v1/keys/verify", "verify_api_key", Arguments::Body, StatusCode::OK),

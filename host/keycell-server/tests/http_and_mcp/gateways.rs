@@ -55,7 +55,7 @@ fn refusals_are_401_403_429_and_503() {
     assert!(IDENTITY.iter().all(|name| refused.header(name).is_empty()));
     let lacking = server.authorize("/v1/authorize?scope=api-keys:write&scope=api-keys:verify", &reader);
     lacking.assert_is_problem(403);
-    assert!(lacking.header("www-authenticate").contains(r#"scope="api-keys:verify api-keys:write""#), "{lacking:?}");
+    assert!(lacking.header("www-authenticate").contains(r#"scope="api-keys:write api-keys:verify""#), "{lacking:?}");
     server.authorize("/v1/authorize?scope=%22", &reader).assert_is_problem(400);
 
     let limited = server.limited_key(2);
