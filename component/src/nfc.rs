@@ -15,8 +15,8 @@ trait Pair {
     fn composes(&self) -> bool;
 }
 
-/// A pair of characters below U+10000. The highest bit of the second part, which no such character
-/// has, is whether it composes.
+/// A pair of characters below U+10000. The highest bit of the second part, which no second part needs,
+/// is whether the pair composes.
 struct NarrowPair([u16; 3]);
 
 impl Pair for NarrowPair {
@@ -33,7 +33,7 @@ impl Pair for NarrowPair {
     }
 }
 
-/// Any other pair. The highest bit of the second part is whether it composes.
+/// Any other pair. The highest bit of the second part is whether the pair composes.
 struct WidePair([u32; 3]);
 
 impl Pair for WidePair {
