@@ -1,16 +1,10 @@
-//! The tests of the host and of the component in it.
+//! The tests of the whole program.
 
 mod cli;
 mod command;
 mod conformance;
-mod hostile_components;
 mod http;
 mod lifecycle;
 mod mcp;
-mod mutants;
 mod readme;
-mod schemas;
 mod server;
-mod sqlite;
-mod storage;
-mod wrong_components;

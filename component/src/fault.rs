@@ -154,8 +154,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_displayed_as_its_message() {
+    fn a_fault_has_a_code_and_is_displayed_as_its_message() {
         assert_eq!(Fault::Empty.to_string(), "must not be empty");
+        assert_eq!(Fault::Empty.code(), "empty");
     }
 
     #[test]

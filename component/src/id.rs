@@ -137,6 +137,7 @@ mod tests {
     fn only_the_hyphenated_form_is_an_id() {
         let id = "01234567-89ab-7fff-bfff-ffffffffffff";
         assert_eq!(ApiKeyId::parse(id).unwrap().to_string(), id);
+        assert_eq!(ApiKeyId::parse(id).unwrap().to_text(), id);
         assert_eq!(ApiKeyId::parse(&id.to_uppercase()).unwrap().to_string(), id);
         for bad in [
             "",

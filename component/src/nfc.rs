@@ -29,7 +29,7 @@ impl Pair for NarrowPair {
     }
 
     fn composes(&self) -> bool {
-        self.0[2] > 0x7FFF
+        self.0[2] & 0x8000 != 0
     }
 }
 
@@ -46,7 +46,7 @@ impl Pair for WidePair {
     }
 
     fn composes(&self) -> bool {
-        self.0[2] > 0x7FFF_FFFF
+        self.0[2] & 0x8000_0000 != 0
     }
 }
 
@@ -241,6 +241,15 @@ mod tests {
     #[test]
     fn no_character_has_more_than_four_parts() {
         assert_eq!(('\0'..=char::MAX).map(|c| decomposed(&c.to_string()).len()).max(), Some(4));
+    }
+
+    #[test]
+    fn every_jamo_after_every_kind_of_hangul() {
+        for c in '\u{1100}'..='\u{11ff}' {
+            for before in ["\u{1100}", "\u{1112}", "\u{1113}", "\u{1161}", "가", "각", "힐", "힣"] {
+                assert_as_the_crate_does(&format!("{before}{c}"));
+            }
+        }
     }
 
     #[test]

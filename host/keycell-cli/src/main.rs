@@ -1,25 +1,47 @@
 //! The command `keycell`.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod arguments;
 mod command;
-mod http;
-mod mcp;
+mod config;
+mod core_dumps;
+mod database;
+mod error;
+mod listing;
+mod log;
+mod output;
+mod secrets;
+mod server_options;
+mod settings;
+mod signal;
+mod table;
+mod time;
+mod usage;
+mod zeroing_allocator;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::{command::Cli, zeroing_allocator::ZeroingAllocator};
+
+#[global_allocator]
+static ALLOCATOR: ZeroingAllocator = ZeroingAllocator;
+
 fn main() -> ExitCode {
-    let cli = match command::Cli::try_parse() {
+    if let Some(place) = secrets::find_key() {
+        return usage::refuse_key(&place);
+    }
+    let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return command::wrong_usage(&error),
+        Err(error) => return usage::report(&error),
     };
-    let _log = cli.begin_log();
-    match command::run(cli) {
+    let _log = cli.start_log();
+    match cli.run() {
         Ok(code) => code,
         Err(error) => {
-            anstream::eprintln!("{}error:{} {error}", command::ERROR.render(), command::ERROR.render_reset());
+            output::error(&error);
             ExitCode::FAILURE
         }
     }

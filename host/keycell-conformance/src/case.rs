@@ -14,8 +14,26 @@ macro_rules! files {
 }
 
 /// The files, one for each subject.
-const FILES: &[(&str, &str)] =
-    files!["access", "errors", "expiry", "key", "lifecycle", "list", "name", "project", "record", "scopes", "verify",];
+const FILES: &[(&str, &str)] = files![
+    "access",
+    "bearers",
+    "errors",
+    "events",
+    "expiry",
+    "idempotency",
+    "issue",
+    "key",
+    "lifecycle",
+    "limits",
+    "list",
+    "metadata",
+    "name",
+    "operators",
+    "project",
+    "record",
+    "scopes",
+    "verify",
+];
 
 /// The reason why the cases cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -33,6 +33,23 @@ fn substitute_text(text: &str, variables: &BTreeMap<String, Value>) -> Value {
     Value::String(text)
 }
 
+/// Replaces each `{"$repeat": [T, n]}` by the text T, n times.
+pub fn expand(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            match pattern(&fields).map(|(name, value)| (name, value.as_array().map(Vec::as_slice))) {
+                Some(("$repeat", Some([Value::String(text), Value::Number(times)]))) => {
+                    let times = times.as_u64().and_then(|times| usize::try_from(times).ok()).unwrap_or_default();
+                    Value::String(text.repeat(times))
+                }
+                _ => Value::Object(fields.into_iter().map(|(name, field)| (name, expand(field))).collect()),
+            }
+        }
+        Value::Array(items) => items.into_iter().map(expand).collect(),
+        other => other,
+    }
+}
+
 /// Compares a value with the expected one, as `docs/conformance.md` defines it.
 ///
 /// # Errors
@@ -123,6 +140,12 @@ mod tests {
     fn a_hash_is_lowercase_hexadecimal() {
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(compare("$", &json!({"$sha256": "abc"}), &json!(hash)), Ok(()));
+    }
+
+    #[test]
+    fn a_text_is_repeated() {
+        let value = json!({"a": [{"$repeat": ["ab", 3]}], "$text": {"$repeat": ["x", 2]}, "n": 1});
+        assert_eq!(expand(value), json!({"a": ["ababab"], "$text": "xx", "n": 1}));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::{
     case::{CallStep, CallerSetUp, Case, MemberSetUp, PolicySetUp, SetUp, Step},
-    expect::{check, compare, hex, substitute},
+    expect::{check, compare, expand, hex, substitute},
     recorder::Recorder,
 };
 
@@ -101,7 +101,7 @@ impl<'a, S: ProjectStorage> World<'a, S> {
 
     async fn call(&mut self, step: &CallStep) -> Result<(), String> {
         let caller = self.caller(step.caller.as_ref())?;
-        let arguments = substitute(&step.arguments, &self.saved);
+        let arguments = expand(substitute(&step.arguments, &self.saved));
         self.storage.begin_step();
 
         let result = self.make_call(step, &caller, arguments).await?;
@@ -137,7 +137,7 @@ impl<'a, S: ProjectStorage> World<'a, S> {
 
     fn caller(&self, caller: Option<&Value>) -> Result<Caller, String> {
         let Some(caller) = caller else { return Ok(Caller::host()) };
-        let set_up = serde_json::from_value(substitute(caller, &self.saved));
+        let set_up = serde_json::from_value(expand(substitute(caller, &self.saved)));
         Ok(match set_up.map_err(|_| "the case has an invalid `as`")? {
             CallerSetUp::Host { .. } => Caller::host(),
             CallerSetUp::Bearer { bearer } => Caller::bearer(bearer),
@@ -194,6 +194,10 @@ impl<'a, S: ProjectStorage> World<'a, S> {
         changes.metadata = Some(metadata);
         changes.name = text("name");
         changes.expires_at = text("expires_at");
+        changes.rate_limit =
+            arguments.get("rate_limit").cloned().map(serde_json::from_value).transpose().map_err(invalid)?;
+        let revision = arguments.get("if_revision").cloned().map(serde_json::from_value).transpose();
+        changes.if_revision = revision.map_err(invalid)?;
         let id = text("api_key_id").unwrap_or_default();
         as_json(self.keycell.update_api_key(caller, &id, changes).await)
     }

@@ -1,59 +1,93 @@
-//! The MCP server over HTTP: what stands between a connection and the tools.
+//! The HTTP server: the routes, and the layers around them.
 
 mod authentication;
+mod authorize;
+mod body;
+mod client_address;
 mod connections;
+mod delay;
+mod form;
+mod gate;
 mod health;
-mod malformed;
+mod host_names;
+mod mcp;
+mod metrics;
+mod oauth;
+mod openapi;
+mod operations;
+mod places;
 mod problem;
+mod rate_limit_headers;
+mod request_limit;
 mod request_log;
-mod slowdown;
+mod rest;
+mod wiped;
+mod wrong_keys;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     http::StatusCode,
     middleware::{from_fn, from_fn_with_state},
-    routing::get,
 };
-use keycell::{Keycell, SqliteStorage};
-use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
-};
+use keycell::{Keycell, ProjectStorage};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
-pub use self::connections::serve;
-use self::{authentication::Gate, slowdown::Slowdown};
-use crate::mcp::Server;
+pub use self::{
+    client_address::TrustedProxies,
+    connections::{Routers, serve},
+    host_names::AllowedHosts,
+    places::Limits,
+};
+use self::{gate::Gate, metrics::Metrics, request_limit::RequestLimit};
+use crate::mcp::McpServer;
 
-/// How long a request may take, from its headers to the answer.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
-
-/// `/mcp` for those who bear a key; `/healthz` and `/readyz` for all.
-///
-/// `hosts` are the names that `Host` may have, and that the host in `Origin` may have: a page of another
-/// name can't have a browser speak for it.
-pub fn router(keycell: Arc<Keycell<SqliteStorage>>, server: Server, hosts: Vec<String>) -> Router {
-    let origins: Vec<_> =
-        hosts.iter().flat_map(|host| ["http", "https"].map(|scheme| format!("{scheme}://{host}:*"))).collect();
-    let mut config = StreamableHttpServerConfig::default().with_allowed_hosts(hosts).with_allowed_origins(origins);
-    // Each request is whole: nothing is kept between two of one client.
-    config.legacy_session_mode = false;
-    config.json_response = true;
-    let mcp = StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config);
-    let gate = Arc::new(Gate { keycell: Arc::clone(&keycell), slowdown: Slowdown::default() });
-    Router::new()
-        .route_service("/mcp", mcp)
-        .route_layer(from_fn(malformed::refuse))
-        .route_layer(from_fn_with_state(gate, authentication::authenticate))
-        .route("/healthz", get(health::is_alive))
-        .route("/readyz", get(health::is_ready).with_state(keycell))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWERED_WITHIN))
-        .layer(CatchPanicLayer::new())
-        .layer(from_fn(problem::say_errors_as_problems))
-        .layer(from_fn(request_log::log))
+/// The routes of a server, and what they share.
+pub struct Routes<S: ProjectStorage> {
+    pub keycell: Arc<Keycell<S>>,
+    pub mcp: McpServer<S>,
+    pub allowed_hosts: AllowedHosts,
+    pub trusted_proxies: TrustedProxies,
+    pub max_requests_per_client: usize,
+    pub request_timeout: Duration,
+    /// Whether the metrics have a listener of their own.
+    pub separate_metrics: bool,
 }
 
-/// From where a connection comes.
-#[derive(Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+impl<S: ProjectStorage> Routes<S> {
+    /// The routers of the main listener and of the listener for metrics.
+    pub fn routers(self) -> serde_json::Result<(Routers, Routers)> {
+        let metrics = Arc::new(Metrics::default());
+        let gate = Arc::new(Gate::new(Arc::clone(&self.keycell), Arc::clone(&metrics)));
+        let health = health::routes(self.keycell);
+        let shown_metrics = metrics::routes(Arc::clone(&metrics));
+
+        let called_by_name = mcp::routes(Arc::clone(&gate), self.mcp)
+            .merge(rest::routes(Arc::clone(&gate))?)
+            .merge(oauth::routes(Arc::clone(&gate)))
+            .merge(openapi::routes()?)
+            .layer(from_fn_with_state(Arc::new(self.allowed_hosts), host_names::check));
+        // Gateways send the `Host` of their clients.
+        let keyed = called_by_name
+            .merge(authorize::routes(gate))
+            .layer(from_fn_with_state(Arc::new(RequestLimit::new(self.max_requests_per_client)), request_limit::apply))
+            .layer(from_fn(delay::apply))
+            .layer(from_fn_with_state(Arc::new(self.trusted_proxies), client_address::find));
+
+        let with_common_layers = |router: Router| {
+            router
+                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, self.request_timeout))
+                .layer(CatchPanicLayer::new())
+                .layer(from_fn(problem::replace_errors))
+                .layer(from_fn_with_state(Arc::clone(&metrics), metrics::count))
+                .layer(from_fn(request_log::log))
+        };
+        let all = keyed.merge(health.clone());
+        let (all, metrics) =
+            if self.separate_metrics { (all, shown_metrics) } else { (all.merge(shown_metrics), Router::new()) };
+        let health = with_common_layers(health.fallback(async || StatusCode::SERVICE_UNAVAILABLE));
+        let main = Routers { all: with_common_layers(all), health: health.clone() };
+        Ok((main, Routers { all: with_common_layers(metrics), health }))
+    }
+}

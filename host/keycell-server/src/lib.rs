@@ -1,0 +1,35 @@
+//! HTTP and MCP server for keycell, over any storage.
+//!
+//! ```no_run
+//! use keycell::{Keycell, MemoryStorage};
+//! use keycell_server::Server;
+//! use tokio::net::TcpListener;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let keycell = Keycell::new(MemoryStorage::default())?;
+//! let listener = TcpListener::bind("127.0.0.1:8787").await?;
+//! let stop = std::future::pending();
+//! Server::new(keycell).allowed_hosts(["keys.example.com"]).serve(listener, stop).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Server`] answers the bearers of keys: it passes each presented key to the component, which
+//! authenticates it and does the work in one call. [`serve_stdio`] serves one caller that the
+//! embedding program has authenticated.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod http;
+mod json;
+mod mcp;
+mod message;
+mod outcome;
+mod server;
+mod stdio;
+
+pub use ipnet::IpNet;
+pub use mcp::{McpOptions, SchemaError};
+pub use server::{Server, ServerError};
+pub use stdio::{StdioError, serve_lines, serve_stdio};

@@ -1,13 +1,14 @@
-//! The tools over MCP, whatever carries it.
+//! The tools over MCP, on any transport.
 
 use std::{
     borrow::Cow,
     sync::{Arc, OnceLock},
 };
 
+use axum::http::request::Parts;
 use keycell::{
-    Caller, Error, Keycell, SqliteStorage,
-    tools::{self, Effect, GROUP, TOOLS, ToolError},
+    Caller, Error, Keycell, ProjectStorage,
+    tools::{self, DEFAULT_TOOLS, Effect, GROUP, TOOLS, ToolError},
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -21,98 +22,153 @@ use rmcp::{
 };
 use serde_json::Value;
 
-/// How many of [`TOOLS`] are served unless all are asked for.
-const SERVED_BY_DEFAULT: usize = 2;
+use crate::outcome::Outcome;
 
 const INSTRUCTIONS: &str = "Creates and reads API keys. A key is shown once, in the result of the call that makes it: \
     hand it to the user at once, and never repeat it. Ids are not secret.";
 
-/// What the user of the server chose.
-#[derive(Clone, Copy, clap::Args)]
-pub struct Options {
-    /// Serves verify, list, revoke, rotate and update, too
-    #[arg(long)]
-    all_tools: bool,
-    /// Leaves a new key out of the result's text: it is in its structured content alone
-    #[arg(long)]
-    redact_text: bool,
+/// Options of the tools over MCP.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct McpOptions {
+    /// Serves every tool, and not just the first [`DEFAULT_TOOLS`].
+    pub all_tools: bool,
+    /// Leaves a new key out of the text of a result, so that only its structured content has it.
+    pub redact_text: bool,
 }
 
-/// One call: who makes it, and the scope that they lack.
-#[derive(Clone)]
-pub struct Call {
-    caller: Caller,
-    lacking: Arc<OnceLock<&'static str>>,
-}
-
-impl Call {
-    /// A call of this caller.
-    pub fn of(caller: Caller) -> Self {
-        Self { caller, lacking: Arc::default() }
+impl McpOptions {
+    /// Sets whether every tool is served.
+    #[must_use]
+    pub fn with_all_tools(self, all_tools: bool) -> Self {
+        Self { all_tools, ..self }
     }
 
-    /// The scope for whose lack a call was refused.
-    pub fn lacking(&self) -> Option<&'static str> {
-        self.lacking.get().copied()
+    /// Sets whether a new key is left out of the text of a result.
+    #[must_use]
+    pub fn with_redacted_text(self, redact_text: bool) -> Self {
+        Self { redact_text, ..self }
     }
 }
 
-/// Who calls.
+/// The schema of a tool is not JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("the schema of the tool {tool} is not a JSON object: {source}")]
+#[non_exhaustive]
+pub struct SchemaError {
+    /// The name of the tool.
+    pub tool: &'static str,
+    /// The error of the parser.
+    pub source: serde_json::Error,
+}
+
+/// The caller of the calls of one server.
 #[derive(Clone)]
 pub enum Callers {
     /// The same always.
     One(Caller),
-    /// The [`Call`] that each HTTP request bears.
+    /// The [`HttpCall`] of each HTTP request.
     EachRequest,
 }
 
-/// The MCP server.
+/// The call that one HTTP request makes: its caller, and the outcome for the HTTP layer.
 #[derive(Clone)]
-pub struct Server {
-    keycell: Arc<Keycell<SqliteStorage>>,
-    callers: Callers,
-    tools: Arc<[Tool]>,
-    redacts_text: bool,
+pub struct HttpCall {
+    caller: Caller,
+    outcome: Arc<OnceLock<Outcome>>,
 }
 
-impl Server {
-    /// A server of this authority's tools.
-    pub fn new(keycell: Arc<Keycell<SqliteStorage>>, callers: Callers, options: Options) -> serde_json::Result<Self> {
-        let count = if options.all_tools { TOOLS.len() } else { SERVED_BY_DEFAULT };
-        let tools = TOOLS.iter().take(count).map(described).collect::<serde_json::Result<_>>()?;
-        Ok(Self { keycell, callers, tools, redacts_text: options.redact_text })
+impl HttpCall {
+    /// A call of this caller.
+    pub fn new(caller: Caller) -> Self {
+        Self { caller, outcome: Arc::default() }
     }
 
-    fn call(&self, context: &RequestContext<RoleServer>) -> Result<Call, ErrorData> {
-        match &self.callers {
-            Callers::One(caller) => Some(Call::of(caller.clone())),
-            Callers::EachRequest => context
-                .extensions
-                .get::<axum::http::request::Parts>()
-                .and_then(|request| request.extensions.get::<Call>())
-                .cloned(),
+    /// The caller.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The outcome; `None` if the request reached no tool.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.get()
+    }
+}
+
+/// The MCP server.
+pub struct McpServer<S: ProjectStorage> {
+    keycell: Arc<Keycell<S>>,
+    callers: Callers,
+    tools: Arc<[Tool]>,
+    redact_text: bool,
+}
+
+impl<S: ProjectStorage> Clone for McpServer<S> {
+    fn clone(&self) -> Self {
+        Self {
+            keycell: Arc::clone(&self.keycell),
+            callers: self.callers.clone(),
+            tools: Arc::clone(&self.tools),
+            redact_text: self.redact_text,
         }
-        .ok_or_else(|| ErrorData::internal_error("nobody is calling", None))
+    }
+}
+
+impl<S: ProjectStorage> McpServer<S> {
+    /// A server of this authority's tools.
+    pub fn new(keycell: Arc<Keycell<S>>, callers: Callers, options: McpOptions) -> Result<Self, SchemaError> {
+        let count = if options.all_tools { TOOLS.len() } else { DEFAULT_TOOLS };
+        let tools = TOOLS.iter().take(count).map(described).collect::<Result<_, _>>()?;
+        Ok(Self { keycell, callers, tools, redact_text: options.redact_text })
     }
 
-    fn result(&self, output: Value) -> CallToolResult {
-        if !self.redacts_text {
+    fn http_call(context: &RequestContext<RoleServer>) -> Option<&HttpCall> {
+        context.extensions.get::<Parts>().and_then(|request| request.extensions.get())
+    }
+
+    /// Calls a tool, and leaves the outcome for the HTTP layer.
+    async fn call(
+        &self,
+        name: &str,
+        arguments: Value,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Result<Value, Error>, ErrorData> {
+        let http_call = Self::http_call(context);
+        let caller = match &self.callers {
+            Callers::One(caller) => Some(caller),
+            Callers::EachRequest => http_call.map(HttpCall::caller),
+        };
+        let caller = caller.ok_or_else(|| ErrorData::internal_error("the request has no caller", None))?;
+        let result = match tools::call(&self.keycell, caller, name, arguments).await {
+            Ok(output) => Ok(output),
+            Err(ToolError::Failed(error)) => Err(error),
+            Err(error) => return Err(ErrorData::invalid_params(error.to_string(), None)),
+        };
+        if let Some(call) = http_call {
+            // A request makes one call, so there is no outcome yet.
+            let _ = call.outcome.set(Outcome::from(&result));
+        }
+        Ok(result)
+    }
+
+    fn success(&self, output: Value) -> CallToolResult {
+        if !self.redact_text {
             return CallToolResult::structured(output);
         }
-        let mut told = output.clone();
-        if let Some(fields) = told.as_object_mut() {
+        let mut redacted = output.clone();
+        if let Some(fields) = redacted.as_object_mut() {
             fields.remove("key");
         }
         let mut result = CallToolResult::structured(output);
-        result.content = vec![ContentBlock::text(told.to_string())];
+        result.content = vec![ContentBlock::text(redacted.to_string())];
         result
     }
 }
 
-impl ServerHandler for Server {
+impl<S: ProjectStorage> ServerHandler for McpServer<S> {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_server_info(Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")))
+            .with_server_info(Implementation::new("keycell", env!("CARGO_PKG_VERSION")))
             .with_instructions(INSTRUCTIONS)
     }
 
@@ -138,25 +194,21 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        // The name is not told again: it may be a key in the wrong place.
-        let unknown = || ErrorData::invalid_params(ToolError::UnknownTool.to_string(), None);
-        let mut served = TOOLS.iter().take(self.tools.len());
-        let tool = served.find(|tool| tool.name == request.name).ok_or_else(unknown)?;
-        let call = self.call(&context)?;
-        if !call.caller.holds(tool.scope) {
-            // The transport tells it in its own way, if it has one.
-            let _ = call.lacking.set(tool.scope);
-            return Ok(refused(&Error::Forbidden).into());
+        if !self.tools.iter().any(|tool| tool.name == request.name) {
+            // The name is not repeated: it may be a key in the wrong place.
+            return Err(ErrorData::invalid_params(ToolError::UnknownTool.to_string(), None));
         }
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        match tools::call(&self.keycell, &call.caller, tool.name, arguments).await {
-            Ok(output) => Ok(self.result(output).into()),
-            Err(ToolError::Failed(error)) => Ok(refused(&error).into()),
-            Err(ToolError::UnknownTool) => Err(unknown()),
+        tokio::select! {
+            result = self.call(&request.name, arguments, &context) => {
+                Ok(result?.map_or_else(|error| failure(&error), |output| self.success(output)).into())
+            }
+            // The client has given up, so its read of the storage is dropped.
+            () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was cancelled", None)),
         }
     }
 
-    /// What the SDK does not know, and what it knows with parameters that it can't read.
+    /// Answers methods that the SDK does not know, and known ones whose parameters it cannot read.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
@@ -175,7 +227,7 @@ impl ServerHandler for Server {
         })
     }
 
-    // The SDK answers these, with nothing, for servers that do not offer them.
+    // The SDK answers these with empty results for servers that do not offer them.
 
     async fn complete(
         &self,
@@ -210,29 +262,33 @@ impl ServerHandler for Server {
     }
 }
 
-/// The method is not told again: it may be a key in the wrong place.
+/// The method is not repeated: it may be a key in the wrong place.
 fn unknown_method() -> ErrorData {
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "there is no method of this name", None)
 }
 
 /// The error object as text alone: structured content has to match the tool's output schema.
-fn refused(error: &Error) -> CallToolResult {
+fn failure(error: &Error) -> CallToolResult {
     let text = serde_json::to_string(error).unwrap_or_else(|_| error.to_string());
     CallToolResult::error(vec![ContentBlock::text(text)])
 }
 
-fn described(tool: &tools::Tool) -> serde_json::Result<Tool> {
-    let schema = |text| serde_json::from_str::<JsonObject>(text).map(Arc::new);
-    let (reads, destroys, idempotent) = match tool.effect {
+fn described(tool: &tools::Tool) -> Result<Tool, SchemaError> {
+    let schema = |text| {
+        let parsed = serde_json::from_str::<JsonObject>(text).map(Arc::new);
+        parsed.map_err(|source| SchemaError { tool: tool.name, source })
+    };
+    let (read_only, destructive, idempotent) = match tool.effect {
         Effect::Reads => (true, false, true),
-        Effect::Adds => (false, false, false),
         Effect::Changes { again } => (false, true, !again),
+        // An effect that is not known adds something.
+        _ => (false, false, false),
     };
     let mut described = Tool::new(tool.name, Cow::Borrowed(tool.description), schema(tool.input_schema)?);
     described.title = Some(tool.title.to_owned());
     described.output_schema = Some(schema(tool.output_schema)?);
-    described.annotations =
-        Some(ToolAnnotations::new().read_only(reads).destructive(destroys).idempotent(idempotent).open_world(false));
+    let annotations = ToolAnnotations::new().read_only(read_only).destructive(destructive).idempotent(idempotent);
+    described.annotations = Some(annotations.open_world(false));
     described.meta = Some(MetaObject(JsonObject::from_iter([("group".to_owned(), Value::from(GROUP))])));
     Ok(described)
 }

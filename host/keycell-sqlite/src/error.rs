@@ -1,42 +1,65 @@
-//! What can go wrong with a database file, and what it means to a caller.
+//! Errors of a database.
 
 use std::{io, sync::Arc};
 
-use rusqlite::ErrorCode;
+use keycell::StorageError;
+use rusqlite::{ErrorCode, ffi};
 
-use crate::storage::StorageError;
-
-/// What is wrong with a database.
+/// The reason why a database cannot be opened or used.
+///
+/// No message holds a path or a value of a record.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SqliteError {
-    /// Another process has held it locked for too long.
+    /// There is no database, and none may be created.
+    #[error("there is no database at this path: check the path, or create a database")]
+    Missing,
+    /// The file that was to be created exists.
+    #[error("the file exists: choose another path")]
+    Exists,
+    /// The file is not a SQLite database.
+    #[error("the file is not a SQLite database: check the path")]
+    NotADatabase,
+    /// The file is a SQLite database of another program.
+    #[error("the database belongs to another program: check the path")]
+    Foreign,
+    /// The database was written by a newer version.
+    #[error("the database was written by a newer version of keycell: use that version")]
+    NewerSchema,
+    /// The database was written by an older version and must be migrated first.
+    #[error("the database was written by an older version of keycell: open it with this version to migrate it")]
+    OlderSchema,
+    /// The database is damaged.
+    #[error("the database is damaged: check it, and restore a backup")]
+    Corrupt,
+    /// The file was removed or replaced while it was open.
+    #[error("the database file was removed or replaced: restart the process")]
+    Replaced,
+    /// Another process has locked the database for longer than the time limit.
     #[error("the database is busy: another process keeps it locked")]
     Busy,
-    /// There is no room for what was to be written. Nothing was changed.
-    #[error("the disk is full: nothing was written")]
+    /// The disk is full. The write was undone.
+    #[error("the disk is full: free some space")]
     Full,
-    /// It may not be written to.
-    #[error("the database is read-only")]
+    /// The database cannot be written.
+    #[error("the database is read-only: make the file and its directory writable")]
     ReadOnly,
-    /// It is damaged, or no database at all.
-    #[error("the file is damaged or no keycell database")]
-    Corrupt,
-    /// A newer keycell has written it.
-    #[error("the database was written by a newer keycell: use that one")]
-    NewerSchema,
-    /// Its file can't be made or opened.
-    #[error("the database can't be opened: {0}")]
+    /// The file system has no shared memory, which the write-ahead log needs.
+    #[error("the file system has no shared memory: move the database to a local disk")]
+    NoSharedMemory,
+    /// The file cannot be created or opened.
+    #[error("the database cannot be opened: {0}")]
     Open(Arc<io::Error>),
-    /// The system does not let it be read or written right now.
-    #[error("the database can't be reached: {0}")]
+    /// The system failed to read or write the file.
+    #[error("the database cannot be read or written: {0}")]
     Unreachable(Arc<rusqlite::Error>),
-    /// Its writer is gone, with the process about to end.
+    /// The writer has ended.
     #[error("the database is closed")]
     Closed,
-    /// A row was there first.
-    #[error("conflict")]
+    /// A unique value is taken, or the revision is no longer the same.
+    #[error("conflict with another write")]
     Conflict,
-    /// Anything else that SQLite says.
+    /// Any other error of SQLite.
     #[error("SQLite: {0}")]
     Other(Arc<rusqlite::Error>),
 }
@@ -49,7 +72,8 @@ impl From<rusqlite::Error> for SqliteError {
             }
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt,
+            Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt,
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase,
             Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => {
                 Self::Unreachable(error.into())
             }
@@ -65,29 +89,21 @@ impl From<io::Error> for SqliteError {
     }
 }
 
-/// Whether a value that must be unique is taken; other constraints mean that we are wrong.
+/// Whether a unique value is taken. Any other violated constraint is a bug.
 fn is_taken(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error().map(|error| error.extended_code),
-        Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
+        Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
     )
-}
-
-impl From<rusqlite_migration::Error> for SqliteError {
-    fn from(error: rusqlite_migration::Error) -> Self {
-        match error {
-            rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
-            // Its message names numbers of versions and no data.
-            other => io::Error::other(other.to_string()).into(),
-        }
-    }
 }
 
 impl From<SqliteError> for StorageError {
     fn from(error: SqliteError) -> Self {
         match error {
             SqliteError::Conflict => Self::Conflict,
-            SqliteError::Busy
+            SqliteError::NewerSchema
+            | SqliteError::Replaced
+            | SqliteError::Busy
             | SqliteError::Full
             | SqliteError::ReadOnly
             | SqliteError::Unreachable(_)

@@ -1,155 +1,199 @@
-//! Storage in a SQLite file: one writer that commits in groups, readers that never wait for it.
+//! SQLite storage for keycell.
+//!
+//! ```
+//! use keycell::{Caller, CreateApiKey, Keycell};
+//! use keycell_sqlite::SqliteStorage;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("keycell.db");
+//! let keycell = Keycell::new(SqliteStorage::open(&path)?)?;
+//! let created = keycell.create_api_key(&Caller::user("ann"), CreateApiKey::named("deploy")).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One thread writes, with group commit; other connections read and do not wait for it. Several
+//! processes may have the same file open. [`backup`] copies a database while it is used, and
+//! [`check`] looks for damage.
 
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod backup;
+mod check;
+mod columns;
 mod error;
+mod events;
+mod file;
+mod health;
+mod keys;
+mod lists;
+mod maintenance;
+mod options;
+mod projects;
 mod readers;
-mod rows;
+mod requests;
 mod schema;
 mod uses;
 mod writer;
 
 use std::{
-    fs::OpenOptions,
-    io,
     path::Path,
     sync::Arc,
-    thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use keycell_component::{project::ProjectSlug, time::Time};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use keycell::{
+    EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member, Project, ProjectReference,
+    ProjectSlug, ProjectStorage, ProjectWithRole, Storage, StorageError, Time,
+};
 
-pub use error::SqliteError;
-
+pub use self::{
+    backup::backup,
+    check::{Problem, Report, check, quick_check},
+    error::SqliteError,
+    options::SqliteOptions,
+};
 use self::{readers::Readers, uses::Uses, writer::Writer};
-use super::{KeyFilter, KeyRecord, Project, ProjectReference, ProjectStorage, Storage, StorageError};
 
-/// For how long another process is waited for that keeps the file locked: less than the five seconds
-/// after which many a client gives up.
-const PATIENCE: Duration = Duration::from_secs(4);
-/// How long to wait between two tries where SQLite does not wait by itself.
-const BREATH: Duration = Duration::from_millis(5);
-/// How often the last uses of keys are stored, unless it is said otherwise.
-const STORE_USES_EVERY: Duration = Duration::from_secs(60);
+/// The time for which the lock of another process is waited for: less than the five seconds after
+/// which many clients give up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
+/// The time between two tries to take a lock.
+const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Storage in a SQLite file. Several processes may have the same file open.
 pub struct SqliteStorage {
     readers: Readers,
     uses: Arc<Uses>,
     writer: Writer,
+    is_new: bool,
 }
 
 impl SqliteStorage {
-    /// Opens a database, and creates it, readable and writable to its user alone, if there is
-    /// none. An older schema is brought up to date.
+    /// Opens a database with the default [options](SqliteOptions): a missing one is created.
     ///
     /// # Errors
     ///
-    /// The file can't be made, is no database, is damaged, locked or read-only, or a newer
-    /// keycell wrote it.
-    pub fn open(path: &Path) -> Result<Self, SqliteError> {
-        Self::open_storing_uses_every(STORE_USES_EVERY, path)
+    /// Those of [`SqliteOptions::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SqliteError> {
+        Self::options().open(path)
     }
 
-    /// The same, storing when keys were last used as often as this, and when it is dropped. A crash
-    /// loses the uses of at most so long.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`SqliteStorage::open`].
-    pub fn open_storing_uses_every(interval: Duration, path: &Path) -> Result<Self, SqliteError> {
-        // Readers open it later, wherever the process is by then; and SQLite has names of its own for
-        // databases that are nowhere, which no absolute path is.
-        let path = std::path::absolute(path)?;
-        create_private(&path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(&path, flags)?;
-        connection.busy_timeout(PATIENCE)?;
-        write_ahead(&connection)?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", "ON")?;
-        schema::migrate(&mut connection)?;
-        let uses = Arc::new(Uses::default());
-        let writer = Writer::spawn(connection, Arc::clone(&uses), interval)?;
-        Ok(Self { readers: Readers::new(path), uses, writer })
+    /// The default options.
+    pub fn options() -> SqliteOptions {
+        SqliteOptions::default()
     }
-}
 
-/// Sets the journal that lets readers and the writer work side by side.
-fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let set = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| {
-            match row.get_ref(0)?.as_str()? {
-                "wal" => Ok(()),
-                // A file system without shared memory, where readers would wait for the writer.
-                _ => Err(rusqlite::Error::InvalidQuery),
-            }
-        });
-        match set {
-            // Another process opens the new file at the same moment. SQLite does not wait here.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
-                thread::sleep(BREATH);
-            }
-            set => return set,
-        }
-    }
-}
-
-/// Creates the file for its user alone; SQLite gives its other files the same permissions.
-fn create_private(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+    /// Whether the database was created when it was opened.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 }
 
 impl Storage for SqliteStorage {
-    async fn insert_key(&self, key: KeyRecord) -> Result<(), StorageError> {
-        Ok(self.writer.write(move |connection| rows::insert_key(connection, &key)).await?)
+    async fn insert_key(
+        &self,
+        key: KeyRecord,
+        event: EventRecord,
+        request: Option<IdempotentRequest>,
+    ) -> Result<(), StorageError> {
+        let insert = move |connection: &rusqlite::Connection| {
+            // The key first: the others refer to it.
+            keys::insert(connection, &key)?;
+            if let Some(request) = request {
+                requests::insert(connection, &request, key.created_at)?;
+            }
+            events::insert(connection, &event)
+        };
+        Ok(self.writer.write(insert).await?)
     }
 
-    async fn find_key(&self, id: &str) -> Result<Option<KeyRecord>, StorageError> {
-        let id = id.to_owned();
-        let key = self.readers.read(move |connection| rows::find_key(connection, &id)).await?;
-        Ok(key.map(|key| self.uses.complete(key)))
+    async fn find_key(&self, id: &str, viewer: &str) -> Result<Option<KeyWithRole>, StorageError> {
+        let (id, viewer) = (id.to_owned(), viewer.to_owned());
+        let found = self.readers.look_up(move |connection| keys::find(connection, &id, &viewer)).await?;
+        Ok(found.map(|found| KeyWithRole::new(self.uses.complete(found.key), found.role)))
     }
 
     async fn find_key_by_lookup(&self, lookup: &str) -> Result<Option<KeyRecord>, StorageError> {
         let lookup = lookup.to_owned();
-        let key = self.readers.read(move |connection| rows::find_key_by_lookup(connection, &lookup)).await?;
+        let key = self.readers.look_up(move |connection| keys::find_by_lookup(connection, &lookup)).await?;
         Ok(key.map(|key| self.uses.complete(key)))
     }
 
+    async fn find_request(
+        &self,
+        user_id: &str,
+        idempotency_key: &str,
+        now: i64,
+    ) -> Result<Option<IdempotentRequest>, StorageError> {
+        let (user_id, idempotency_key) = (user_id.to_owned(), idempotency_key.to_owned());
+        let find = move |connection: &rusqlite::Connection| requests::find(connection, &user_id, &idempotency_key, now);
+        Ok(self.readers.look_up(find).await?)
+    }
+
     async fn list_keys(&self, filter: KeyFilter) -> Result<Vec<KeyRecord>, StorageError> {
-        let keys = self.readers.scan(move |connection| rows::list_keys(connection, &filter)).await?;
+        let keys = self.readers.list(move |connection| lists::keys(connection, &filter)).await?;
         Ok(keys.into_iter().map(|key| self.uses.complete(key)).collect())
     }
 
-    async fn update_key(&self, key: KeyRecord) -> Result<(), StorageError> {
-        Ok(self.writer.write(move |connection| rows::update_key(connection, &key)).await?)
+    async fn list_events(&self, filter: EventFilter) -> Result<Vec<EventRecord>, StorageError> {
+        Ok(self.readers.list(move |connection| lists::events(connection, &filter)).await?)
     }
 
-    async fn rotate_key(&self, key: KeyRecord, replacement: KeyRecord) -> Result<(), StorageError> {
-        let rotate = move |connection: &Connection| {
+    async fn update_key(&self, key: KeyRecord, event: EventRecord) -> Result<(), StorageError> {
+        let update = move |connection: &rusqlite::Connection| {
+            keys::update(connection, &key)?;
+            events::insert(connection, &event)
+        };
+        Ok(self.writer.write(update).await?)
+    }
+
+    async fn rotate_key(
+        &self,
+        key: KeyRecord,
+        event: EventRecord,
+        replacement: KeyRecord,
+        replacement_event: EventRecord,
+    ) -> Result<(), StorageError> {
+        let rotate = move |connection: &rusqlite::Connection| {
             // The replacement first: the key refers to it.
-            rows::insert_key(connection, &replacement)?;
-            rows::update_key(connection, &key)
+            keys::insert(connection, &replacement)?;
+            keys::update(connection, &key)?;
+            events::insert(connection, &event)?;
+            events::insert(connection, &replacement_event)
         };
         Ok(self.writer.write(rotate).await?)
     }
 
-    fn record_use(&self, id: &str, at: i64) {
-        self.uses.note(id, at);
+    async fn replace_secret(&self, key: KeyRecord, event: EventRecord) -> Result<(), StorageError> {
+        let uses = Arc::clone(&self.uses);
+        let replace = move |connection: &rusqlite::Connection| {
+            if uses.newest(&key.id).is_some() {
+                return Err(SqliteError::Conflict);
+            }
+            keys::replace_secret(connection, &key)?;
+            events::insert(connection, &event)
+        };
+        Ok(self.writer.write(replace).await?)
     }
 
-    async fn find_project(&self, reference: &ProjectReference, user_id: &str) -> Result<Option<String>, StorageError> {
+    fn record_use(&self, id: &str, at: i64) {
+        if !self.uses.record(id, at) {
+            tracing::debug!("too many uses are not stored yet: one is lost");
+        }
+    }
+
+    async fn find_project(
+        &self,
+        reference: &ProjectReference,
+        user_id: &str,
+    ) -> Result<Option<ProjectWithRole>, StorageError> {
         let (reference, user_id) = (reference.clone(), user_id.to_owned());
-        Ok(self.readers.read(move |connection| rows::find_project(connection, &reference, &user_id)).await?)
+        Ok(self.readers.look_up(move |connection| projects::find(connection, &reference, &user_id)).await?)
     }
 }
 
@@ -158,18 +202,53 @@ impl ProjectStorage for SqliteStorage {
         &self,
         id: uuid::Uuid,
         slug: ProjectSlug,
-        members: Vec<String>,
+        members: Vec<Member>,
     ) -> Result<Project, StorageError> {
-        let project = Project { id: id.to_string(), slug: slug.into_text() };
-        let stored = project.clone();
-        let now = now();
-        self.writer.write(move |connection| rows::insert_project(connection, &stored, now, &members)).await?;
-        Ok(project)
+        let project = Project::new(id.to_string(), slug.into_text());
+        let created_at = now();
+        let insert = move |connection: &rusqlite::Connection| {
+            projects::insert(connection, &project, created_at, &members)?;
+            Ok(project)
+        };
+        Ok(self.writer.write(insert).await?)
     }
 
-    async fn list_projects(&self, user_id: &str) -> Result<Vec<Project>, StorageError> {
-        let user_id = user_id.to_owned();
-        Ok(self.readers.read(move |connection| rows::list_projects(connection, &user_id)).await?)
+    async fn list_projects(&self, user_id: Option<&str>) -> Result<Vec<Project>, StorageError> {
+        let user_id = user_id.map(str::to_owned);
+        Ok(self.readers.list(move |connection| projects::list(connection, user_id.as_deref())).await?)
+    }
+
+    async fn put_member(&self, project: &ProjectReference, member: Member) -> Result<bool, StorageError> {
+        let project = project.clone();
+        let put = move |connection: &rusqlite::Connection| match projects::id(connection, &project)? {
+            Some(project_id) => projects::put_member(connection, &project_id, &member).map(|()| true),
+            None => Ok(false),
+        };
+        Ok(self.writer.write(put).await?)
+    }
+
+    async fn remove_member(&self, project: &ProjectReference, user_id: &str) -> Result<bool, StorageError> {
+        let (project, user_id) = (project.clone(), user_id.to_owned());
+        let remove = move |connection: &rusqlite::Connection| match projects::id(connection, &project)? {
+            Some(project_id) => projects::remove_member(connection, &project_id, &user_id),
+            None => Ok(false),
+        };
+        Ok(self.writer.write(remove).await?)
+    }
+
+    async fn list_members(&self, project: &ProjectReference) -> Result<Option<Vec<Member>>, StorageError> {
+        let project = project.clone();
+        let list = move |connection: &rusqlite::Connection| {
+            let project_id = projects::id(connection, &project)?;
+            project_id.map(|project_id| projects::list_members(connection, &project_id)).transpose()
+        };
+        Ok(self.readers.list(list).await?)
+    }
+
+    /// Reads, and makes a durable write that changes nothing.
+    async fn check_ready(&self) -> Result<(), StorageError> {
+        self.readers.look_up(|connection| schema::check_version(connection)).await?;
+        Ok(self.writer.write(schema::rewrite_version).await?)
     }
 }
 
@@ -180,34 +259,156 @@ fn now() -> Time {
 
 #[cfg(test)]
 mod tests {
+    use keycell::{Action, RateLimit};
+    use rusqlite::Connection;
+
     use super::*;
-    use crate::{Caller, CreateApiKey, Error, Keycell};
 
-    /// SQLite's own limit of pages stands for a full disk: it gives the same answer.
+    fn storage() -> (tempfile::TempDir, SqliteStorage) {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = SqliteStorage::open(directory.path().join("keycell.db")).unwrap();
+        (directory, storage)
+    }
+
+    fn key(n: u32) -> KeyRecord {
+        let mut key = KeyRecord::default();
+        key.id = format!("id-{n:05}");
+        key.lookup = format!("lookup-{n}");
+        key.hash = vec![7; 32];
+        key.user_id = "ann".to_owned();
+        key.name = "n".repeat(100);
+        key.rate_limit = Some(RateLimit { requests: 1, window_seconds: 1 });
+        key
+    }
+
+    fn event(n: u32, key: &KeyRecord) -> EventRecord {
+        let mut event = EventRecord::new(Action::Created);
+        event.id = format!("event-{n:05}");
+        event.key_id.clone_from(&key.id);
+        event.user_id.clone_from(&key.user_id);
+        event
+    }
+
+    async fn insert(storage: &SqliteStorage, n: u32) -> Result<(), StorageError> {
+        storage.insert_key(key(n), event(n, &key(n)), None).await
+    }
+
+    async fn set_max_pages(storage: &SqliteStorage, pages: i64) {
+        let set = move |connection: &Connection| Ok(connection.pragma_update(None, "max_page_count", pages)?);
+        storage.writer.write(set).await.unwrap();
+    }
+
+    /// SQLite's limit of pages gives the same error as a full disk.
     #[tokio::test]
-    async fn a_full_disk_loses_nothing_and_says_so() {
-        let dir = tempfile::tempdir().unwrap();
-        let keycell = Keycell::new(SqliteStorage::open(&dir.path().join("keycell.db")).unwrap()).unwrap();
-        let limit = |connection: &Connection| Ok(connection.pragma_update(None, "max_page_count", 20)?);
-        keycell.storage().writer.write(limit).await.unwrap();
-
-        let ann = Caller::user("ann").unwrap();
-        let mut created = Vec::new();
+    async fn a_full_disk_loses_nothing_and_is_not_ready() {
+        let (_directory, storage) = storage();
+        storage.check_ready().await.unwrap();
+        set_max_pages(&storage, 60).await;
+        let mut stored = 0;
         let error = loop {
-            match keycell.create_api_key(&ann, CreateApiKey::named(&"n".repeat(100))).await {
-                Ok(key) => created.push(key.id.to_text()),
+            match insert(&storage, stored).await {
+                Ok(()) => stored += 1,
                 Err(error) => break error,
             }
-            assert!(created.len() < 1000, "the limit holds nothing back");
+            assert!(stored < 10_000, "the limit must end the loop");
         };
-        assert_eq!(error, Error::Unavailable);
-        assert!(!created.is_empty());
-        for id in &created {
-            keycell.get_api_key(&ann, id).await.unwrap();
+        assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
+        assert!(matches!(storage.check_ready().await, Err(StorageError::Unavailable(_))));
+        assert!(stored > 0);
+        for n in 0..stored {
+            assert_eq!(storage.find_key(&key(n).id, "ann").await.unwrap().unwrap().key, key(n));
         }
 
-        let more = |connection: &Connection| Ok(connection.pragma_update(None, "max_page_count", 200)?);
-        keycell.storage().writer.write(more).await.unwrap();
-        keycell.create_api_key(&ann, CreateApiKey::named("room again")).await.unwrap();
+        set_max_pages(&storage, 1000).await;
+        storage.check_ready().await.unwrap();
+        insert(&storage, stored).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_storage_whose_writer_has_died_is_not_ready() {
+        let (_directory, storage) = storage();
+        let died = storage.writer.write(|_| -> Result<(), SqliteError> { panic!("the writer dies for a test") }).await;
+        assert!(matches!(died, Err(SqliteError::Closed)));
+        assert!(matches!(storage.check_ready().await, Err(StorageError::Unavailable(_))));
+        assert!(matches!(insert(&storage, 1).await, Err(StorageError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn uses_are_stored_at_the_interval_and_when_the_storage_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keycell.db");
+        let storage = SqliteStorage::options().uses_interval(Duration::from_millis(50)).open(&path).unwrap();
+        // More than a chunk.
+        for n in 0..200 {
+            insert(&storage, n).await.unwrap();
+            storage.record_use(&key(n).id, 5);
+        }
+        let stored = || -> i64 {
+            let connection = Connection::open(&path).unwrap();
+            connection.query_row("SELECT count(*) FROM api_keys WHERE last_used_at = 5", (), |row| row.get(0)).unwrap()
+        };
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while stored() < 200 {
+            assert!(std::time::Instant::now() < deadline, "{} of 200 are stored", stored());
+            // Writes that arrive all the time do not hold it back.
+            storage.check_ready().await.unwrap();
+        }
+        for n in 0..200 {
+            storage.record_use(&key(n).id, 4);
+            let found = storage.find_key(&key(n).id, "ann").await.unwrap().unwrap();
+            assert_eq!(found.key.last_used_at, Some(5));
+        }
+        drop(storage);
+
+        let storage = SqliteStorage::options().uses_interval(Duration::from_secs(3600)).open(&path).unwrap();
+        for n in 0..200 {
+            storage.record_use(&key(n).id, 9);
+        }
+        drop(storage);
+        let connection = Connection::open(&path).unwrap();
+        let newest: i64 = connection.query_row("SELECT min(last_used_at) FROM api_keys", (), |row| row.get(0)).unwrap();
+        assert_eq!(newest, 9);
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_not_replaced_after_a_use_that_only_this_process_knows() {
+        let (_directory, storage) = storage();
+        insert(&storage, 1).await.unwrap();
+        insert(&storage, 2).await.unwrap();
+        storage.record_use(&key(1).id, 5);
+        let replace = async |n: u32| {
+            let mut replaced = key(n);
+            replaced.lookup = format!("other-{n}");
+            storage.replace_secret(replaced, event(10 + n, &key(n))).await
+        };
+        assert!(matches!(replace(1).await, Err(StorageError::Conflict)));
+        replace(2).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn expired_keys_are_swept_and_expired_requests_deleted() {
+        let (directory, storage) = storage();
+        for n in 0..300 {
+            let mut key = key(n);
+            key.expires_at = (n % 3 < 2).then_some(if n % 3 == 0 { 5 } else { Time::LAST.millis() });
+            let mut request = IdempotentRequest::default();
+            request.user_id = "ann".to_owned();
+            request.idempotency_key = n.to_string();
+            request.key_id.clone_from(&key.id);
+            request.expires_at = if n % 2 == 0 { 5 } else { Time::LAST.millis() };
+            request.digest = vec![7; 32];
+            storage.insert_key(key.clone(), event(n, &key), Some(request)).await.unwrap();
+        }
+        let connection = Connection::open(directory.path().join("keycell.db")).unwrap();
+        let count = |sql: &str| -> i64 { connection.query_row(sql, (), |row| row.get(0)).unwrap() };
+        let deadline = std::time::Instant::now() + Duration::from_secs(15);
+        while count("SELECT count(*) FROM api_keys WHERE state = 2") < 100
+            || count("SELECT count(*) FROM idempotent_requests") > 150
+        {
+            assert!(std::time::Instant::now() < deadline, "they were not all found");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(count("SELECT count(*) FROM api_keys WHERE state = 2 AND expires_at = 5"), 100);
+        assert_eq!(count("SELECT count(*) FROM idempotent_requests WHERE expires_at > 5"), 150);
     }
 }

@@ -1,84 +1,117 @@
-//! When keys were last used: kept here, and stored together once in a while.
+//! The uses of keys that are not stored yet.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use rusqlite::Connection;
+use keycell::KeyRecord;
 
-use super::{error::SqliteError, rows};
-use crate::storage::KeyRecord;
+/// The maximum number of keys with a use that is not stored: some 12 MB.
+const MAX_PENDING: usize = 131_072;
 
-/// The newest use of each key, in milliseconds since 1970.
-type Newest = HashMap<String, i64>;
-
-/// The uses that are not stored yet.
+/// The newest use of each key in milliseconds since 1970, by the id of the key. In order, so that
+/// rows are stored in the order in which they stand in the file.
 #[derive(Default)]
 pub struct Uses {
-    noted: Mutex<Noted>,
+    pending: Mutex<BTreeMap<String, i64>>,
 }
 
-#[derive(Default)]
-struct Noted {
-    newest: Newest,
-    /// Those that are being stored: not the newest for sure, and not to be read from the file yet.
-    /// Shared, so that nobody who verifies a key waits while they are written.
-    storing: Arc<Newest>,
+/// How urgently the uses should be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pressure {
+    /// At the next interval.
+    Low,
+    /// Now.
+    High,
+    /// Now, without pauses.
+    Full,
 }
 
 impl Uses {
-    /// Notes a use.
-    pub fn note(&self, id: &str, at: i64) {
-        note(&mut self.noted().newest, id, at);
+    /// Records a use. Returns whether there is room for it.
+    pub fn record(&self, id: &str, at: i64) -> bool {
+        let mut pending = self.pending();
+        if let Some(newest) = pending.get_mut(id) {
+            *newest = at.max(*newest);
+            return true;
+        }
+        let has_room = pending.len() < MAX_PENDING;
+        if has_room {
+            pending.insert(id.to_owned(), at);
+        }
+        has_room
+    }
+
+    /// The newest use of a key that is not stored yet.
+    pub fn newest(&self, id: &str) -> Option<i64> {
+        self.pending().get(id).copied()
     }
 
     /// Adds what is not stored yet to a record that was read.
     pub fn complete(&self, mut key: KeyRecord) -> KeyRecord {
-        let noted = self.noted();
-        for uses in [&noted.newest, &*noted.storing] {
-            key.last_used_at = key.last_used_at.max(uses.get(&key.id).copied());
-        }
+        key.last_used_at = key.last_used_at.max(self.newest(&key.id));
         key
     }
 
-    /// Stores the uses in one transaction. What can't be stored now is kept for the next time.
-    pub fn store(&self, connection: &mut Connection) -> Result<(), SqliteError> {
-        let storing = {
-            let mut noted = self.noted();
-            noted.storing = Arc::new(std::mem::take(&mut noted.newest));
-            Arc::clone(&noted.storing)
-        };
-        let result = store(connection, &storing);
-        let mut noted = self.noted();
-        if result.is_err() {
-            storing.iter().for_each(|(id, at)| note(&mut noted.newest, id, *at));
-        }
-        noted.storing = Arc::default();
-        result
+    /// Copies up to `len` uses, of the keys after this one.
+    pub fn chunk(&self, after: Option<&str>, len: usize) -> Vec<(String, i64)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let pending = self.pending();
+        pending.range::<str, _>((start, Bound::Unbounded)).take(len).map(|(id, at)| (id.clone(), *at)).collect()
     }
 
-    fn noted(&self) -> MutexGuard<'_, Noted> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Removes uses that are stored, unless there is a newer one.
+    pub fn remove(&self, stored: &[(String, i64)]) {
+        let mut pending = self.pending();
+        for (id, at) in stored {
+            if pending.get(id) == Some(at) {
+                pending.remove(id);
+            }
+        }
+    }
+
+    pub fn pressure(&self) -> Pressure {
+        match self.pending().len() {
+            len if len >= MAX_PENDING / 2 => Pressure::Full,
+            len if len >= MAX_PENDING / 8 => Pressure::High,
+            _ => Pressure::Low,
+        }
+    }
+
+    fn pending(&self) -> MutexGuard<'_, BTreeMap<String, i64>> {
+        // No function leaves the map half-changed, so it is usable after a panic.
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn note(newest: &mut Newest, id: &str, at: i64) {
-    match newest.get_mut(id) {
-        Some(known) => *known = at.max(*known),
-        None => {
-            newest.insert(id.to_owned(), at);
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn store(connection: &mut Connection, uses: &Newest) -> Result<(), SqliteError> {
-    if uses.is_empty() {
-        return Ok(());
+    #[test]
+    fn the_newest_use_is_kept_until_it_is_stored() {
+        let uses = Uses::default();
+        assert!(uses.record("b", 5) && uses.record("b", 3) && uses.record("a", 1) && uses.record("c", 9));
+        let first = uses.chunk(None, 2);
+        assert_eq!(first, [("a".to_owned(), 1), ("b".to_owned(), 5)]);
+        assert_eq!(uses.chunk(Some("b"), 2), [("c".to_owned(), 9)]);
+        uses.record("a", 2);
+        uses.remove(&first);
+        assert_eq!((uses.newest("a"), uses.newest("b")), (Some(2), None));
     }
-    let transaction = connection.transaction()?;
-    for (id, at) in uses {
-        rows::record_use(&transaction, id, *at)?;
+
+    #[test]
+    fn the_map_is_bounded() {
+        let uses = Uses::default();
+        assert_eq!(uses.pressure(), Pressure::Low);
+        for n in 0..MAX_PENDING {
+            assert!(uses.record(&n.to_string(), 1));
+        }
+        assert_eq!(uses.pressure(), Pressure::Full);
+        assert!(!uses.record("one more", 1));
+        assert!(uses.record("7", 2));
+        assert_eq!(uses.newest("7"), Some(2));
     }
-    Ok(transaction.commit()?)
 }

@@ -1,53 +1,62 @@
-//! The one connection that writes.
+//! The connection that writes, with group commit.
 
 use std::{
     sync::{Arc, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::{error::SqliteError, uses::Uses};
+use crate::{error::SqliteError, health::Health, maintenance::Maintenance, schema};
 
-/// The most writes that one commit makes durable.
-const LARGEST_GROUP: usize = 256;
+type Result<T> = std::result::Result<T, SqliteError>;
 
-/// What one write does inside its group's transaction.
-type Change = Box<dyn FnOnce(&Connection) -> Result<(), SqliteError> + Send>;
+/// The maximum number of writes in one commit.
+const MAX_GROUP: usize = 256;
 
-struct Write {
-    change: Change,
-    done: oneshot::Sender<Result<(), SqliteError>>,
-}
-
-/// A thread that commits all the writes that wait for it together, so that they share one sync
-/// of the disk.
+/// A thread with the one connection that writes. Writes that wait at the same moment share one
+/// transaction and one sync of the disk.
 pub struct Writer {
-    /// `None` only while it is being dropped.
-    writes: Option<mpsc::Sender<Write>>,
+    /// `None` only while it is dropped.
+    writes: Option<mpsc::Sender<Box<dyn Write>>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
+/// A write that waits for the thread.
+trait Write: Send {
+    /// Makes the change, in a savepoint of the group's transaction.
+    fn run(&mut self, connection: &Connection) -> Result<()>;
+
+    /// Reports the result, after the commit.
+    fn finish(self: Box<Self>, result: Result<()>);
+}
+
+struct Change<T, F> {
+    change: Option<F>,
+    value: Option<T>,
+    done: oneshot::Sender<Result<T>>,
+}
+
 impl Writer {
-    /// Gives the connection to a thread of its own, which stores the uses as often as it is told,
-    /// and when it ends.
-    pub fn spawn(connection: Connection, uses: Arc<Uses>, store_uses_every: Duration) -> Result<Self, SqliteError> {
+    /// Starts the thread, which also does the maintenance: between writes, and when it ends.
+    pub fn spawn(connection: Connection, health: Arc<Health>, maintenance: Maintenance) -> Result<Self> {
         let (writes, waiting) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("keycell-writer".into())
-            .spawn(move || run(connection, &waiting, &uses, store_uses_every))?;
+            .spawn(move || run(connection, &waiting, &health, maintenance))?;
         Ok(Self { writes: Some(writes), thread: Some(thread) })
     }
 
     /// Makes a change. It is durable when this returns `Ok`, and undone when it returns an error.
-    pub async fn write(
-        &self,
-        change: impl FnOnce(&Connection) -> Result<(), SqliteError> + Send + 'static,
-    ) -> Result<(), SqliteError> {
+    pub async fn write<T, F>(&self, change: F) -> Result<T>
+    where
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
         let (done, is_done) = oneshot::channel();
-        let write = Write { change: Box::new(change), done };
+        let write = Box::new(Change { change: Some(change), value: None, done });
         let writes = self.writes.as_ref().ok_or(SqliteError::Closed)?;
         writes.send(write).map_err(|_| SqliteError::Closed)?;
         is_done.await.map_err(|_| SqliteError::Closed)?
@@ -56,7 +65,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // The thread writes what still waits, and ends with the channel.
+        // The thread makes the writes that wait, and ends with the channel.
         drop(self.writes.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -64,50 +73,69 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut connection: Connection, waiting: &mpsc::Receiver<Write>, uses: &Uses, store_uses_every: Duration) {
-    let mut next_storing = Instant::now() + store_uses_every;
+impl<T, F> Write for Change<T, F>
+where
+    F: FnOnce(&Connection) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, connection: &Connection) -> Result<()> {
+        let change = self.change.take().ok_or(SqliteError::Closed)?;
+        self.value = Some(change(connection)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, result: Result<()>) {
+        let Self { value, done, .. } = *self;
+        // The caller may have been dropped.
+        let _ = done.send(result.and_then(|()| value.ok_or(SqliteError::Closed)));
+    }
+}
+
+fn run(
+    mut connection: Connection,
+    waiting: &mpsc::Receiver<Box<dyn Write>>,
+    health: &Health,
+    mut maintenance: Maintenance,
+) {
     loop {
-        match waiting.recv_timeout(next_storing.saturating_duration_since(Instant::now())) {
-            Ok(first) => write_group(&mut connection, first, waiting),
+        match waiting.recv_timeout(maintenance.next().saturating_duration_since(Instant::now())) {
+            Ok(first) => write_group(&mut connection, first, waiting, health),
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
-        // Also when there is always something to write.
-        if Instant::now() >= next_storing {
-            store(uses, &mut connection);
-            next_storing = Instant::now() + store_uses_every;
+        // Also if a write always waits.
+        if Instant::now() >= maintenance.next() {
+            maintenance.run(&mut connection);
         }
     }
-    store(uses, &mut connection);
+    maintenance.finish(&mut connection);
 }
 
-fn store(uses: &Uses, connection: &mut Connection) {
-    if let Err(error) = uses.store(connection) {
-        tracing::warn!("the last uses of keys are not stored yet: {error}");
+/// Makes the first write and those that wait behind it, and reports their results.
+fn write_group(
+    connection: &mut Connection,
+    first: Box<dyn Write>,
+    waiting: &mpsc::Receiver<Box<dyn Write>>,
+    health: &Health,
+) {
+    let mut group: Vec<_> = std::iter::once(first).chain(waiting.try_iter().take(MAX_GROUP - 1)).collect();
+    let committed = health.require().and_then(|()| commit(connection, &mut group));
+    // A write to a file that is no longer in place is lost.
+    let committed = committed.and_then(|results| health.file().check().map(|()| results));
+    let results = committed.unwrap_or_else(|error| group.iter().map(|_| Err(error.clone())).collect());
+    for (write, result) in group.into_iter().zip(results) {
+        write.finish(result);
     }
 }
 
-/// Writes the first and all that wait behind it, and tells each writer how it went.
-fn write_group(connection: &mut Connection, first: Write, waiting: &mpsc::Receiver<Write>) {
-    let group = std::iter::once(first).chain(waiting.try_iter().take(LARGEST_GROUP - 1));
-    let (changes, waiters): (Vec<_>, Vec<_>) = group.map(|write| (write.change, write.done)).unzip();
-    let results = commit(connection, changes).unwrap_or_else(|error| {
-        // None of the group was written.
-        waiters.iter().map(|_| Err(error.clone())).collect()
-    });
-    for (waiter, result) in waiters.into_iter().zip(results) {
-        // A waiter that has gone away has nobody to tell.
-        let _ = waiter.send(result);
-    }
-}
-
-/// Makes all the changes in one transaction. A change that fails is undone alone.
-fn commit(connection: &mut Connection, changes: Vec<Change>) -> Result<Vec<Result<(), SqliteError>>, SqliteError> {
+/// Makes all the writes in one transaction. A write that fails is undone alone.
+fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> Result<Vec<Result<()>>> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut results = Vec::with_capacity(changes.len());
-    for change in changes {
+    schema::check_version(&transaction)?;
+    let mut results = Vec::with_capacity(group.len());
+    for write in group {
         let savepoint = transaction.savepoint()?;
-        let result = change(&savepoint);
+        let result = write.run(&savepoint);
         match result {
             Ok(()) => savepoint.commit()?,
             // SQLite has undone the whole transaction, as it does when the disk is full.

@@ -2,7 +2,7 @@
 
 use keycell_component::fault;
 
-use crate::error::{Error, Fault};
+use crate::error::Fault;
 
 /// The maximum length of one argument in bytes of UTF-8; for a list, of all its items together with
 /// 8 bytes for each.
@@ -36,8 +36,8 @@ impl Lengths {
         self
     }
 
-    /// Fails if an argument is too long.
-    pub fn check(self) -> Result<(), Error> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::InvalidInput { faults: self.0 }) }
+    /// The faults of the arguments that are too long.
+    pub fn into_faults(self) -> Vec<Fault> {
+        self.0
     }
 }

@@ -66,6 +66,10 @@ impl Caller {
         }
     }
 
+    pub(crate) fn is_host(&self) -> bool {
+        matches!(self.0, Kind::Host)
+    }
+
     /// The key of a bearer, if it is longer than any key can be.
     pub(crate) fn has_bearer_longer_than(&self, max_len: usize) -> bool {
         matches!(&self.0, Kind::Bearer(key) if key.expose().len() > max_len)

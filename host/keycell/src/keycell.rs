@@ -17,7 +17,7 @@ use crate::{
     caller::Caller,
     caller_details::CallerDetails,
     component::{Component, ComponentError},
-    error::Error,
+    error::{Error, Fault},
     event::{EventPage, ListEvents},
     imports::{Clock, Random, Shared},
     limits::Limits,
@@ -25,7 +25,7 @@ use crate::{
     response::Response,
     sandbox::{Export, Sandbox},
     storage::Storage,
-    verification::{Refusal, Verification},
+    verification::Verification,
 };
 
 /// The API-key authority: a component and its storage.
@@ -135,7 +135,14 @@ impl<S: Storage> Keycell<S> {
     pub async fn create_api_key(&self, caller: &Caller, request: CreateApiKey) -> Result<CreatedApiKey, Error> {
         let CreateApiKey { name, project_reference, expires_at } = request;
         let params = (name.as_str(), project_reference.as_deref(), expires_at.as_deref());
-        Lengths::new().text("name", params.0).optional("project_reference", params.1).optional("expires_at", params.2).check()?;
+        self.check(
+            caller,
+            Lengths::new()
+                .text("name", params.0)
+                .optional("project_reference", params.1)
+                .optional("expires_at", params.2),
+        )
+        .await?;
         self.call(Export::CreateApiKey, caller, params).await
     }
 
@@ -147,15 +154,18 @@ impl<S: Storage> Keycell<S> {
     /// Each of [`Error`] but `NotActive`; `Conflict` if the idempotency key was used with other
     /// arguments, or the key that it issued has been used, revoked or rotated.
     pub async fn issue_api_key(&self, caller: &Caller, request: IssueApiKey) -> Result<IssuedApiKey, Error> {
-        Lengths::new()
-            .text("name", &request.name)
-            .optional("owner", request.owner.as_deref())
-            .optional("project_reference", request.project_reference.as_deref())
-            .optional("expires_at", request.expires_at.as_deref())
-            .optional("metadata", request.metadata.as_deref())
-            .optional("idempotency_key", request.idempotency_key.as_deref())
-            .list("scopes", request.scopes.as_deref().unwrap_or_default())
-            .check()?;
+        self.check(
+            caller,
+            Lengths::new()
+                .text("name", &request.name)
+                .optional("owner", request.owner.as_deref())
+                .optional("project_reference", request.project_reference.as_deref())
+                .optional("expires_at", request.expires_at.as_deref())
+                .optional("metadata", request.metadata.as_deref())
+                .optional("idempotency_key", request.idempotency_key.as_deref())
+                .list("scopes", request.scopes.as_deref().unwrap_or_default()),
+        )
+        .await?;
         self.call(Export::IssueApiKey, caller, (guest::IssueRequest::from(request),)).await
     }
 
@@ -165,7 +175,7 @@ impl<S: Storage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn get_api_key(&self, caller: &Caller, api_key_id: &str) -> Result<ApiKey, Error> {
-        Lengths::new().text("api_key_id", api_key_id).check()?;
+        self.check(caller, Lengths::new().text("api_key_id", api_key_id)).await?;
         self.call(Export::GetApiKey, caller, (api_key_id,)).await
     }
 
@@ -175,7 +185,7 @@ impl<S: Storage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn describe_api_key(&self, caller: &Caller, api_key_id: &str) -> Result<ApiKeyDetails, Error> {
-        Lengths::new().text("api_key_id", api_key_id).check()?;
+        self.check(caller, Lengths::new().text("api_key_id", api_key_id)).await?;
         self.call(Export::DescribeApiKey, caller, (api_key_id,)).await
     }
 
@@ -187,11 +197,10 @@ impl<S: Storage> Keycell<S> {
     /// A scope is invalid, the caller is a bearer whose key is not valid or lacks
     /// `api-keys:verify`, or storage or the component fails. A refused key is not an error.
     pub async fn verify_api_key(&self, caller: &Caller, key: &str, scopes: &[&str]) -> Result<Verification, Error> {
-        if key.len() > arguments::MAX_LEN {
-            return Ok(Verification::Refused(Refusal::Malformed));
-        }
+        // No key is empty either: the component checks the caller, and then refuses both as malformed.
+        let key = if key.len() > arguments::MAX_LEN { "" } else { key };
         let scopes: Vec<_> = scopes.iter().map(|&scope| scope.to_owned()).collect();
-        Lengths::new().list("scopes", &scopes).check()?;
+        self.check(caller, Lengths::new().list("scopes", &scopes)).await?;
         self.call(Export::VerifyApiKey, caller, (key, scopes.as_slice())).await
     }
 
@@ -201,12 +210,15 @@ impl<S: Storage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn list_api_keys(&self, caller: &Caller, request: ListApiKeys) -> Result<ApiKeyPage, Error> {
-        Lengths::new()
-            .optional("status", request.status.as_deref())
-            .optional("project_reference", request.project_reference.as_deref())
-            .optional("owner", request.owner.as_deref())
-            .optional("cursor", request.cursor.as_deref())
-            .check()?;
+        self.check(
+            caller,
+            Lengths::new()
+                .optional("status", request.status.as_deref())
+                .optional("project_reference", request.project_reference.as_deref())
+                .optional("owner", request.owner.as_deref())
+                .optional("cursor", request.cursor.as_deref()),
+        )
+        .await?;
         self.call(Export::ListApiKeys, caller, (guest::ListRequest::from(request),)).await
     }
 
@@ -222,7 +234,7 @@ impl<S: Storage> Keycell<S> {
         reason: Option<&str>,
         if_revision: Option<u32>,
     ) -> Result<ApiKeyDetails, Error> {
-        Lengths::new().text("api_key_id", api_key_id).optional("reason", reason).check()?;
+        self.check(caller, Lengths::new().text("api_key_id", api_key_id).optional("reason", reason)).await?;
         self.call(Export::RevokeApiKey, caller, (api_key_id, reason, if_revision)).await
     }
 
@@ -240,7 +252,7 @@ impl<S: Storage> Keycell<S> {
         grace: Duration,
         if_revision: Option<u32>,
     ) -> Result<CreatedApiKey, Error> {
-        Lengths::new().text("api_key_id", api_key_id).check()?;
+        self.check(caller, Lengths::new().text("api_key_id", api_key_id)).await?;
         let seconds = grace.as_secs().saturating_add(u64::from(grace.subsec_nanos() > 0));
         let grace_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         self.call(Export::RotateApiKey, caller, (api_key_id, Some(grace_seconds), if_revision)).await
@@ -257,12 +269,15 @@ impl<S: Storage> Keycell<S> {
         api_key_id: &str,
         changes: UpdateApiKey,
     ) -> Result<ApiKeyDetails, Error> {
-        Lengths::new()
-            .text("api_key_id", api_key_id)
-            .optional("name", changes.name.as_deref())
-            .optional("expires_at", changes.expires_at.as_deref())
-            .optional("metadata", changes.metadata.as_deref())
-            .check()?;
+        self.check(
+            caller,
+            Lengths::new()
+                .text("api_key_id", api_key_id)
+                .optional("name", changes.name.as_deref())
+                .optional("expires_at", changes.expires_at.as_deref())
+                .optional("metadata", changes.metadata.as_deref()),
+        )
+        .await?;
         self.call(Export::UpdateApiKey, caller, (api_key_id, guest::ApiKeyChanges::from(changes))).await
     }
 
@@ -272,15 +287,33 @@ impl<S: Storage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn list_events(&self, caller: &Caller, request: ListEvents) -> Result<EventPage, Error> {
-        Lengths::new()
-            .optional("api_key_id", request.api_key_id.as_deref())
-            .optional("project_reference", request.project_reference.as_deref())
-            .optional("owner", request.owner.as_deref())
-            .optional("since", request.since.as_deref())
-            .optional("until", request.until.as_deref())
-            .optional("cursor", request.cursor.as_deref())
-            .check()?;
+        self.check(
+            caller,
+            Lengths::new()
+                .optional("api_key_id", request.api_key_id.as_deref())
+                .optional("project_reference", request.project_reference.as_deref())
+                .optional("owner", request.owner.as_deref())
+                .optional("since", request.since.as_deref())
+                .optional("until", request.until.as_deref())
+                .optional("cursor", request.cursor.as_deref()),
+        )
+        .await?;
         self.call(Export::ListEvents, caller, (guest::EventRequest::from(request),)).await
+    }
+
+    /// Returns an error if an argument is too long for the component.
+    async fn check(&self, caller: &Caller, lengths: Lengths) -> Result<(), Error> {
+        let faults = lengths.into_faults();
+        if faults.is_empty() { Ok(()) } else { Err(self.invalid_input(caller, faults).await) }
+    }
+
+    /// The error for faults that the host has found. The component authenticates the caller before
+    /// it checks arguments, and so does this.
+    pub(crate) async fn invalid_input(&self, caller: &Caller, faults: Vec<Fault>) -> Error {
+        match self.describe_caller(caller).await {
+            Err(error) if !caller.is_host() => error,
+            _ => Error::InvalidInput { faults },
+        }
     }
 
     pub(crate) fn sandbox(&self) -> &Sandbox<S> {

@@ -4,6 +4,7 @@ mod any;
 mod filter;
 pub(crate) mod memory;
 mod record;
+mod rules;
 
 use std::{error::Error, future::Future};
 

@@ -129,9 +129,7 @@ pub async fn call<S: Storage>(
     arguments: Value,
 ) -> Result<Value, ToolError> {
     if let Err(faults) = arguments::check(name, &arguments)? {
-        // The component checks the caller before the arguments, and so does this.
-        keycell.describe_caller(caller).await?;
-        return Err(Error::InvalidInput { faults }.into());
+        return Err(keycell.invalid_input(caller, faults).await.into());
     }
     match name {
         "create_api_key" => output(keycell.create_api_key(caller, input(arguments)?).await?),

@@ -35,3 +35,16 @@ async fn an_operator_issues_a_key_that_verifies_acts_and_is_limited() {
     keycell.revoke_api_key(&operator, &issued.details.id.to_string(), Some("test"), None).await.unwrap();
     assert_eq!(keycell.describe_caller(&bearer).await.unwrap_err(), Error::Unauthenticated);
 }
+
+#[tokio::test]
+async fn the_caller_is_authenticated_before_arguments_are_found_too_long() {
+    let keycell = Keycell::new(MemoryStorage::default()).unwrap();
+    let (stranger, ann) = (Caller::bearer("not a key"), Caller::user("ann"));
+    let long = "x".repeat(70_000);
+    assert_eq!(keycell.get_api_key(&stranger, &long).await.unwrap_err(), Error::Unauthenticated);
+    assert_eq!(keycell.verify_api_key(&stranger, &long, &[]).await.unwrap_err(), Error::Unauthenticated);
+    assert!(matches!(keycell.get_api_key(&ann, &long).await.unwrap_err(), Error::InvalidInput { .. }));
+    assert!(matches!(keycell.verify_api_key(&Caller::host(), "x", &[&long]).await, Err(Error::InvalidInput { .. })));
+    let refused = keycell.verify_api_key(&Caller::host(), &long, &[]).await.unwrap();
+    assert_eq!(refused, Verification::Refused(Refusal::Malformed));
+}

@@ -1,19 +1,29 @@
 //! `keycell component`.
 
-use std::{fs, path::Path};
+use std::{fs, path::PathBuf};
 
+use clap::Args;
 use keycell::Component;
 use serde_json::json;
 
-use super::{error::CommandError, output, settings::Settings};
+use crate::{error::CommandError, output};
 
-pub fn describe(settings: &Settings, output_file: Option<&Path>) -> Result<(), CommandError> {
+#[derive(Args)]
+#[command(after_help = "Example:
+  keycell component --output keycell.wasm")]
+pub struct Arguments {
+    /// The file to which the component is written
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub fn run(json: bool, arguments: &Arguments) -> Result<(), CommandError> {
     let component = Component::built_in()?;
-    if let Some(path) = output_file {
-        fs::write(path, component.bytes())?;
+    if let Some(path) = &arguments.output {
+        fs::write(path, component.bytes()).map_err(CommandError::WriteComponent)?;
     }
-    let (version, size) = (env!("CARGO_PKG_VERSION"), component.bytes().len());
-    if !output::is_for_people(settings) {
+    let (version, size) = (component.version(), component.bytes().len());
+    if !output::is_for_people(json) {
         return output::json(&json!({
             "version": version,
             "size": size,
@@ -23,7 +33,7 @@ pub fn describe(settings: &Settings, output_file: Option<&Path>) -> Result<(), C
         }));
     }
     output::fields(&[
-        ("version", version.to_owned()),
+        ("version", version.unwrap_or("unknown").to_owned()),
         ("size", format!("{size} bytes")),
         ("SHA-256", component.sha256()),
         ("imports", component.imports().join("\n         ")),

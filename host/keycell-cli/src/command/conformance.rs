@@ -1,25 +1,44 @@
 //! `keycell conformance`.
 
-use std::{path::Path, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
-use anstyle::{AnsiColor, Style};
-use keycell::{Component, MemoryStorage, conformance};
+use clap::Args;
+use keycell::{Component, ComponentError, MemoryStorage};
+use keycell_conformance as conformance;
 use serde_json::{Value, json};
 
-use super::{error::CommandError, output, settings::Settings};
+use crate::{
+    error::CommandError,
+    output::{self, ERROR, SUCCESS},
+};
 
-const PASSED: Style = AnsiColor::Green.on_default();
+#[derive(Args)]
+#[command(after_help = "Examples:
+  keycell conformance
+  keycell conformance other.wasm")]
+pub struct Arguments {
+    /// The component; without it, the built-in one
+    #[arg(value_name = "COMPONENT")]
+    component: Option<PathBuf>,
+}
 
-pub async fn run(settings: &Settings, component: Option<&Path>) -> Result<ExitCode, CommandError> {
-    let component = component.map_or_else(Component::built_in, Component::from_file)?;
+pub async fn run(json: bool, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let component = match &arguments.component {
+        Some(path) => Component::from_file(path).map_err(|error| match error {
+            // Its message repeats the path.
+            ComponentError::Read { source, .. } => CommandError::ReadComponent(source),
+            error => error.into(),
+        })?,
+        None => Component::built_in()?,
+    };
     let (mut passed, mut failures) = (0_usize, Vec::<Value>::new());
     for case in conformance::cases()? {
         let outcome = conformance::run(&case, &component, MemoryStorage::default()).await;
         let line = match &outcome.result {
-            Ok(()) => format!("{PASSED}ok{PASSED:#}    {}", outcome.name),
-            Err(fault) => format!("{style}FAIL{style:#}  {}: {fault}", outcome.name, style = super::ERROR),
+            Ok(()) => format!("{SUCCESS}ok{SUCCESS:#}    {}", outcome.name),
+            Err(fault) => format!("{ERROR}FAIL{ERROR:#}  {}: {fault}", outcome.name),
         };
-        if !settings.json {
+        if !json {
             output::line(&line)?;
         }
         match outcome.result {
@@ -28,7 +47,7 @@ pub async fn run(settings: &Settings, component: Option<&Path>) -> Result<ExitCo
         }
     }
     let failed = failures.len();
-    if settings.json {
+    if json {
         output::json(&json!({ "passed": passed, "failed": failed, "failures": failures }))?;
     } else {
         output::line(&format!("{passed} passed, {failed} failed"))?;

@@ -5,22 +5,39 @@ use std::{
     process::ExitCode,
 };
 
-use anstyle::{AnsiColor, Style};
-use keycell::Verification;
+use clap::Args;
+use keycell::{Caller, SecretKey, Verification};
 
-use super::{error::CommandError, output, settings::Settings};
+use crate::{
+    error::CommandError,
+    output::{self, ERROR, SUCCESS},
+    settings::Settings,
+};
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-/// No key is this long; what is longer is not read to its end.
-const MOST_READ: u64 = 4096;
+/// The maximum number of bytes that are read. Every key is shorter.
+const MAX_INPUT: u64 = 4096;
 
-pub async fn run(settings: &Settings, scopes: &[String]) -> Result<ExitCode, CommandError> {
+#[derive(Args)]
+#[command(after_help = "Examples:
+  keycell verify
+  keycell verify --scope api-keys:read < key.txt
+
+The key is never an argument, because other users of the machine can see arguments.
+Exit codes: 0 valid, 1 refused.")]
+pub struct Arguments {
+    /// A scope that the key must have; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+}
+
+pub async fn run(settings: &Settings, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let authority = settings.authority()?;
     let key = read_key()?;
-    let scopes: Vec<_> = scopes.iter().map(String::as_str).collect();
-    let verification = settings.keycell()?.verify_api_key(&key, &scopes).await?;
+    let scopes: Vec<_> = arguments.scopes.iter().map(String::as_str).collect();
+    let verification = authority.verify_api_key(&Caller::host(), key.expose(), &scopes).await?;
     let (style, word, code) = match &verification {
-        Verification::Valid(_) => (GOOD, "valid".to_owned(), ExitCode::SUCCESS),
-        Verification::Refused(refusal) => (super::ERROR, refusal.to_string(), ExitCode::FAILURE),
+        Verification::Refused(refusal) => (ERROR, refusal.to_string(), ExitCode::FAILURE),
+        _ => (SUCCESS, "valid".to_owned(), ExitCode::SUCCESS),
     };
     if settings.json {
         output::json(&verification)?;
@@ -30,16 +47,15 @@ pub async fn run(settings: &Settings, scopes: &[String]) -> Result<ExitCode, Com
     Ok(code)
 }
 
-/// The key from standard input, without the end of its line; asked for, and not shown, on
-/// a terminal.
-fn read_key() -> Result<String, CommandError> {
+/// Reads the key without its line ending from standard input, or from a hidden prompt on a terminal.
+fn read_key() -> Result<SecretKey, CommandError> {
     if stdin().is_terminal() {
-        return Ok(rpassword::prompt_password("key: ")?);
+        return Ok(rpassword::prompt_password("key: ").map_err(CommandError::Input)?.into());
     }
     let mut bytes = Vec::new();
-    stdin().take(MOST_READ).read_to_end(&mut bytes)?;
-    // What is no text is no key.
+    stdin().take(MAX_INPUT).read_to_end(&mut bytes).map_err(CommandError::Input)?;
+    // A key is ASCII, so invalid UTF-8 stays malformed.
     let key = String::from_utf8_lossy(&bytes);
     let line = key.strip_suffix('\n').unwrap_or(&key);
-    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+    Ok(line.strip_suffix('\r').unwrap_or(line).into())
 }

@@ -54,6 +54,8 @@ pub async fn an_update_changes_what_may_change_and_nothing_else(storage: AnyStor
 
 pub async fn an_update_sets_and_removes_each_optional_field(storage: AnyStorage) {
     insert(&storage, 1, &key(1)).await;
+    // `rotated_to` names it.
+    insert(&storage, 9, &key(2)).await;
     let mut stored = key(1);
     for (change, revision) in [change as fn(&mut KeyRecord), remove, change].into_iter().zip(0..) {
         change(&mut stored);

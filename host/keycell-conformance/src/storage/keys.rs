@@ -6,6 +6,8 @@ use super::samples::{assert_conflict, assert_stored, event, id, insert, insert_p
 
 pub async fn a_key_comes_back_as_it_was_stored(storage: AnyStorage) {
     let project = insert_project(&storage, 7, "web", &[("ann", Role::Member)]).await;
+    // A storage may require that the keys that a record names exist.
+    insert(&storage, 9, &key(9)).await;
     let full = with(key(1), |key| {
         key.project_id = Some(project);
         key.rotated_from = Some(id(9));

@@ -1,88 +1,79 @@
-//! Who calls: the bearer of a key, which keycell's own component verifies.
+//! The presented key, and what RFC 6750 answers.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use axum::{
     Extension,
-    extract::{Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
     },
-    middleware::Next,
     response::{IntoResponse, Response},
 };
-use keycell::{Caller, Keycell, SqliteStorage, Verification};
+use keycell::{Error, SecretKey};
 
 use super::{
-    Peer,
-    problem::failed,
-    slowdown::{Later, Slowdown},
+    delay::Delay,
+    problem::{Details, details},
 };
-use crate::mcp::Call;
 
-/// What RFC 6750 tells those who bring no key, and those who bring a bad one.
+/// The challenge to a request without a key.
 const NO_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"keycell\"");
-const BAD_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"keycell\", error=\"invalid_token\"");
+/// The challenge to a request with a key that is not valid.
+const INVALID_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"keycell\", error=\"invalid_token\"");
+/// The delay of the answer to one wrong key of too many.
+const THROTTLED: Delay = Delay(Duration::from_secs(1));
 
-/// What a request has to pass.
-pub struct Gate {
-    pub keycell: Arc<Keycell<SqliteStorage>>,
-    pub slowdown: Slowdown,
-}
-
-/// Lets those pass who bear a good key, as the user, project and scopes of that key.
-pub async fn authenticate(
-    State(gate): State<Arc<Gate>>,
-    Extension(Peer(peer)): Extension<Peer>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let Some(key) = bearer(request.headers()) else {
-        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, NO_KEY)]).into_response();
-    };
-    if let Err(Later(wait)) = gate.slowdown.wait(peer.ip(), key).await {
-        let seconds = HeaderValue::from(wait.as_secs() + 1);
-        return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds)]).into_response();
-    }
-    let caller = match gate.keycell.verify_api_key(key, &[]).await {
-        Ok(Verification::Valid(verified)) => {
-            gate.slowdown.good(key);
-            Caller::try_from(verified)
-        }
-        Ok(Verification::Refused(_)) => {
-            gate.slowdown.wrong(peer.ip(), key);
-            return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, BAD_KEY)]).into_response();
-        }
-        Err(error) => return failed(&error),
-    };
-    let Ok(caller) = caller else {
-        tracing::error!("a stored key's user id breaks the rules of user ids");
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    tracing::Span::current().record("user", caller.user_id());
-    // Nobody behind this needs the key.
-    request.headers_mut().remove(AUTHORIZATION);
-    let call = Call::of(caller);
-    request.extensions_mut().insert(call.clone());
-    let response = next.run(request).await;
-    match call.lacking() {
-        Some(scope) => lacks(scope),
-        None => response,
-    }
-}
-
-fn lacks(scope: &str) -> Response {
-    let challenge = format!("Bearer realm=\"keycell\", error=\"insufficient_scope\", scope=\"{scope}\"");
-    (StatusCode::FORBIDDEN, [(WWW_AUTHENTICATE, challenge)]).into_response()
-}
-
-/// The one key of the request, if it brings one.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// Takes the key out of the headers, if there is exactly one.
+pub fn take_bearer(headers: &mut HeaderMap) -> Option<SecretKey> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return None;
+    let key = match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(bearer).map(SecretKey::from),
+        _ => None,
     };
-    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    headers.remove(AUTHORIZATION);
+    key
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, key) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// The answer to a request without a key.
+pub fn no_key() -> Response {
+    let details = Details::new("unauthenticated", "the request has no API key: send it as Authorization: Bearer");
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, NO_KEY)], Extension(details)).into_response()
+}
+
+/// A value of `Retry-After`: whole seconds, rounded up.
+pub fn seconds(time: Duration) -> HeaderValue {
+    HeaderValue::from(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+}
+
+/// The answer to a key that is not valid. With a time: too many of them came.
+pub fn invalid_key(retry_after: Option<Duration>) -> Response {
+    match retry_after {
+        None => {
+            let details = Extension(details(&Error::Unauthenticated));
+            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, INVALID_KEY)], details).into_response()
+        }
+        Some(time) => {
+            let details = Details::new("too-many-invalid-keys", "too many invalid API keys came from this client");
+            let headers = [(RETRY_AFTER, seconds(time))];
+            (StatusCode::TOO_MANY_REQUESTS, headers, Extension(details), Extension(THROTTLED)).into_response()
+        }
+    }
+}
+
+/// The answer to a key that lacks this scope.
+pub fn lacks_scope(scope: &str) -> Response {
+    let challenge = format!("Bearer realm=\"keycell\", error=\"insufficient_scope\", scope=\"{scope}\"");
+    let details = details(&Error::InsufficientScope { scope: scope.to_owned() });
+    (StatusCode::FORBIDDEN, [(WWW_AUTHENTICATE, challenge)], Extension(details)).into_response()
+}
+
+/// The part of a valid key that is public: `<prefix>_<lookup>`.
+pub fn public_part(key: &str) -> &str {
+    key.rsplit_once('_').map_or("", |(public, _)| public)
 }

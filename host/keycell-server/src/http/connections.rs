@@ -1,9 +1,14 @@
-//! Connections: how many, how long, and their end.
+//! Connections: their timeouts and their end.
 
-use std::{future::Future, io, pin::pin, time::Duration};
+use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Extension, Router};
-use hyper::server::conn::http1;
+use axum::Router;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -16,75 +21,111 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 
-use super::Peer;
+use super::{
+    client_address::{Peer, TrustedProxies},
+    places::{Limits, Place, Places},
+};
 
-/// The most connections at once; others wait until one of these ends. Well below the usual limit of
-/// open files, because storage opens files, too.
-const MOST_CONNECTIONS: usize = 512;
-/// How long a client may take to send the headers of a request, and how long it may send nothing.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
-/// How long a client may read nothing of what it is answered.
-const READ_WITHIN: Duration = Duration::from_secs(10);
-/// After that long a connection ends with the next answer, so that others get its place.
-const LIFETIME: Duration = Duration::from_secs(60);
-const MOST_HEADERS: usize = 64;
-/// The most bytes of headers.
-const LARGEST_HEAD: usize = 16 << 10;
-/// How long those requests may take that are under way when the server is told to stop.
-const ENDED_WITHIN: Duration = Duration::from_secs(10);
-/// How long to wait when the system gives no more connections.
-const BREATH: Duration = Duration::from_millis(100);
+/// The time in which a client must send the headers of a request, and in which an idle connection
+/// must send the next.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time for which a client may read nothing of its answers.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_HEADERS: usize = 64;
+/// The maximum size of all headers in bytes.
+const MAX_HEAD: usize = 16 << 10;
+/// The time that requests under way have when the server stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause after the system has refused a connection.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+/// The routers of a listener.
+pub struct Routers {
+    /// Every route.
+    pub all: Router,
+    /// The routes for connections that have no ordinary place.
+    pub health: Router,
+}
 
 /// Serves until `stop` is ready, then ends what is under way.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub async fn serve(
+    listener: TcpListener,
+    routers: Routers,
+    limits: Limits,
+    proxies: &TrustedProxies,
+    stop: impl Future<Output = ()>,
+) {
     let (stopping, is_stopping) = watch::channel(());
+    let places = Arc::new(Places::new(limits));
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
+            accepted = listener.accept() => match accepted {
                 Ok((stream, address)) => {
-                    let router = router.clone().layer(Extension(Peer(address)));
-                    connections.spawn(serve_connection(stream, router, is_stopping.clone()));
+                    let Some(place) = places.take(address.ip(), proxies.contains(address.ip())) else {
+                        tracing::debug!("a connection was closed: there is no place for it");
+                        continue;
+                    };
+                    let router = if place.is_for_health() { &routers.health } else { &routers.all };
+                    connections.spawn(serve_connection(stream, Peer(address), router.clone(), place, is_stopping.clone()));
                 }
                 Err(error) => {
-                    tracing::warn!("no new connection: {error}");
-                    sleep(BREATH).await;
+                    tracing::warn!("the system refused a connection: {error}");
+                    // It may have no more file descriptors.
+                    places.close_idle();
+                    sleep(RETRY_INTERVAL).await;
                 }
             },
         }
     }
     drop((listener, stopping));
-    if timeout(ENDED_WITHIN, async { while connections.join_next().await.is_some() {} }).await.is_err() {
-        tracing::warn!("some requests were not answered in time");
+    if timeout(SHUTDOWN_TIMEOUT, async { while connections.join_next().await.is_some() {} }).await.is_err() {
+        tracing::warn!("some requests were not answered within {SHUTDOWN_TIMEOUT:?}");
     }
 }
 
-/// Serves one client, until it goes, is too slow, has been served for long, or the server stops.
-async fn serve_connection(stream: TcpStream, router: Router, mut is_stopping: watch::Receiver<()>) {
+/// Serves one client until it leaves, is too slow, has to make room, or the server stops.
+async fn serve_connection(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    place: Place,
+    mut is_stopping: watch::Receiver<()>,
+) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_WITHIN)
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(LARGEST_HEAD);
-    let answered = async {
+    http.timer(TokioTimer::new()).header_read_timeout(HEADERS_TIMEOUT).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
+    let activity = place.activity();
+    let router = &TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Arc::clone(activity));
+        async move {
+            let _busy = activity.begin();
+            router.call(request).await
+        }
+    });
+    let served = async {
         stream.set_nodelay(true)?;
         let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(READ_WITHIN));
-        let service = TowerToHyperService::new(router);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
         let mut connection = pin!(http.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::select! {
             ended = connection.as_mut() => return ended.map_err(io::Error::other),
-            () = sleep(LIFETIME) => {}
+            () = activity.must_close() => {
+                // A request may have begun in the meantime. It is answered.
+                if activity.is_idle() {
+                    return Ok(());
+                }
+            }
             _ = is_stopping.changed() => {}
         }
         connection.as_mut().graceful_shutdown();
         connection.await.map_err(io::Error::other)
     };
-    // Its errors are the client's: it hung up, was too slow, or spoke no HTTP.
-    if let Err(error) = answered.await {
+    // Its errors are the client's: it hung up, was too slow, or did not speak HTTP.
+    if let Err(error) = served.await {
         tracing::debug!("a connection ended: {error}");
     }
 }

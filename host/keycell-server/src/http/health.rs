@@ -1,22 +1,56 @@
-//! Whether the server lives, and whether it can do its work.
+//! Health probes: whether the process answers, and whether the storage can do its work.
 
-use std::{error::Error, sync::Arc};
+use std::{
+    error::Error,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use axum::{extract::State, http::StatusCode};
-use keycell::{Keycell, SqliteStorage, Storage};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use keycell::{Keycell, ProjectStorage};
+use tokio::{sync::Mutex, time::timeout};
 
-/// It answers.
-pub async fn is_alive() -> &'static str {
-    "ok\n"
+/// The time in which the storage must answer.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time for which an answer of the storage counts, so that probes cause little work.
+const READY_FRESHNESS: Duration = Duration::from_secs(1);
+
+/// The routes `/healthz` and `/readyz`.
+pub fn routes<S: ProjectStorage>(keycell: Arc<Keycell<S>>) -> Router {
+    let readiness = Arc::new(Readiness { keycell, last: Mutex::default() });
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(is_ready::<S>).with_state(readiness))
 }
 
-/// Storage answers, too.
-pub async fn is_ready(State(keycell): State<Arc<Keycell<SqliteStorage>>>) -> Result<&'static str, StatusCode> {
-    match keycell.storage().find_key("").await {
-        Ok(_) => Ok("ok\n"),
-        Err(error) => {
-            tracing::warn!(cause = error.source().map(tracing::field::display), "storage does not answer: {error}");
-            Err(StatusCode::SERVICE_UNAVAILABLE)
+struct Readiness<S: ProjectStorage> {
+    keycell: Arc<Keycell<S>>,
+    /// The newest answer of the storage and its time. The lock is held during a check, so that there
+    /// is one at a time.
+    last: Mutex<Option<(Instant, bool)>>,
+}
+
+async fn is_ready<S: ProjectStorage>(State(readiness): State<Arc<Readiness<S>>>) -> Result<&'static str, StatusCode> {
+    let mut last = readiness.last.lock().await;
+    let is_ready = match *last {
+        Some((at, is_ready)) if at.elapsed() < READY_FRESHNESS => is_ready,
+        _ => {
+            let is_ready = check(&readiness.keycell).await;
+            *last = Some((Instant::now(), is_ready));
+            is_ready
+        }
+    };
+    if is_ready { Ok("ok\n") } else { Err(StatusCode::SERVICE_UNAVAILABLE) }
+}
+
+async fn check<S: ProjectStorage>(keycell: &Keycell<S>) -> bool {
+    match timeout(READY_TIMEOUT, keycell.storage().check_ready()).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!(cause = error.source().map(tracing::field::display), "not ready: {error}");
+            false
+        }
+        Err(_) => {
+            tracing::warn!("not ready: the storage did not answer within {READY_TIMEOUT:?}");
+            false
         }
     }
 }

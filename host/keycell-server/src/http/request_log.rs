@@ -1,4 +1,4 @@
-//! One line in the log for each request, and the id by which it is found there.
+//! One line in the log for each request, with an id and the public part of the key.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
 
-/// The id of a request. It is always made here: one that a client brings could be anything.
+/// The id of a request. It is always made here, because a client could send anything.
 #[derive(Clone, Copy)]
 pub struct RequestId(Uuid);
 
@@ -25,11 +25,11 @@ impl RequestId {
     }
 }
 
-/// Logs a request when it is over, and tells its id in the header `x-request-id`.
+/// Logs a request when it is over, and returns its id in the header `x-request-id`.
 pub async fn log(mut request: Request, next: Next) -> Response {
     let id = RequestId(Uuid::new_v4());
     request.extensions_mut().insert(id);
-    let span = tracing::info_span!("request", id = %id.0, user = tracing::field::Empty);
+    let span = tracing::info_span!("request", id = %id.0, key_prefix = tracing::field::Empty);
     let mut entry = Entry::of(&request);
     async {
         let mut response = next.run(request).await;
@@ -44,8 +44,8 @@ pub async fn log(mut request: Request, next: Next) -> Response {
     .await
 }
 
-/// The line of a request. It is written when this is dropped, so that it is there, too, when the client
-/// has gone before the answer.
+/// The line of a request. It is written when this is dropped, so that a request whose client has
+/// left before the answer has a line, too.
 struct Entry {
     begun: Instant,
     method: &'static str,
@@ -54,16 +54,19 @@ struct Entry {
 }
 
 impl Entry {
-    /// Not the path and not just any method: a client may have put anything there.
     fn of(request: &Request) -> Self {
-        let method = METHODS.into_iter().find(|known| request.method() == known);
-        Self {
-            begun: Instant::now(),
-            method: method.unwrap_or("other"),
-            route: request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned(),
-            status: None,
-        }
+        Self { begun: Instant::now(), method: method(request), route: route(request).to_owned(), status: None }
     }
+}
+
+/// The method, if it is a known one: a client could send any text.
+pub fn method(request: &Request) -> &'static str {
+    METHODS.into_iter().find(|known| request.method() == known).unwrap_or("other")
+}
+
+/// The pattern of the route. The path itself could hold a key.
+pub fn route(request: &Request) -> &str {
+    request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str)
 }
 
 impl Drop for Entry {
@@ -72,7 +75,7 @@ impl Drop for Entry {
         let (method, route) = (self.method, &self.route);
         match self.status {
             Some(status) => tracing::info!(method, route, status, microseconds, "answered"),
-            None => tracing::info!(method, route, microseconds, "the client did not wait for the answer"),
+            None => tracing::info!(method, route, microseconds, "the client left before the answer"),
         }
     }
 }

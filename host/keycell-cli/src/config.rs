@@ -1,0 +1,307 @@
+//! The configuration file, `keycell.toml`.
+//!
+//! A mistake is reported with the file, the line, the setting and the remedy, without the value.
+
+use std::{
+    fmt, fs, io,
+    marker::PhantomData,
+    net::{IpAddr, SocketAddr},
+    ops::Range,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use etcetera::BaseStrategy;
+use keycell::{Prefix, Scope};
+use keycell_component::{key::holds_part_of_key, user::UserId};
+use keycell_server::IpNet;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Unexpected, Visitor},
+};
+use toml::de::DeTable;
+
+/// The reason why the configuration file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration file in --config or KEYCELL_CONFIG cannot be read: {0}")]
+    Read(io::Error),
+    #[error("{path}:{line}: {problem}", path = path.display())]
+    Invalid { path: PathBuf, line: usize, problem: String },
+}
+
+/// The settings of the file, each of which may be left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The prefix of new keys.
+    pub prefix: Option<Parsed<Prefix>>,
+    /// The scopes of a key whose maker names none.
+    pub default_scopes: Option<Vec<Parsed<Scope>>>,
+    /// The scopes that may be granted.
+    pub grantable_scopes: Option<Vec<Parsed<Scope>>>,
+    /// The longest life of a key.
+    pub longest_life: Option<Parsed<Duration>>,
+    /// The life of a key whose maker names no expiry.
+    pub default_life: Option<Parsed<Duration>>,
+    /// The path of the database, relative to the directory of the file.
+    pub database: Option<PathBuf>,
+    /// The user for whom commands act.
+    pub user: Option<Parsed<UserId>>,
+    /// The settings of `keycell serve` and `keycell mcp`.
+    pub server: ServerConfig,
+}
+
+/// The settings of `keycell serve` and `keycell mcp`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// The address on which `keycell serve` listens.
+    pub listen: Option<Parsed<SocketAddr>>,
+    /// The host names, besides localhost and the address, by which clients may call the server.
+    pub allowed_hosts: Option<Vec<String>>,
+    /// The addresses of proxies whose forwarding headers are believed.
+    pub trusted_proxies: Option<Vec<Parsed<IpNet>>>,
+    /// Whether all tools are served.
+    pub all_tools: Option<bool>,
+    /// Whether a new key is left out of the text of a result.
+    pub redact_text: Option<bool>,
+}
+
+impl Config {
+    /// `keycell/keycell.toml` in the user's configuration directory, if there is such a file.
+    pub fn default_path() -> Option<PathBuf> {
+        let base = etcetera::choose_base_strategy().ok()?;
+        Some(base.config_dir().join("keycell").join("keycell.toml")).filter(|path| path.exists())
+    }
+
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(ConfigError::Read)?;
+        Self::parse(&text).map_err(|problem| ConfigError::Invalid {
+            path: path.to_owned(),
+            line: problem.line(&text),
+            problem: problem.message,
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let deserializer = toml::Deserializer::parse(text).map_err(|error| Problem::new(None, &error))?;
+        let config: Self = serde_path_to_error::deserialize(deserializer)
+            .map_err(|error| Problem::new(Some(error.path().to_string()), error.inner()))?;
+        match config.contradiction() {
+            Some((setting, rule)) => Err(Problem { span: span(text, setting), message: format!("{setting} {rule}") }),
+            None => Ok(config),
+        }
+    }
+
+    /// Finds a setting that contradicts another one, and the rule that it breaks.
+    fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        if let (Some(default), Some(longest)) = (&self.default_life, &self.longest_life)
+            && default.0 > longest.0
+        {
+            return Some(("default_life", "must not be longer than longest_life"));
+        }
+        if let (Some(defaults), Some(grantable)) = (&self.default_scopes, &self.grantable_scopes)
+            && defaults.iter().any(|scope| !grantable.contains(scope))
+        {
+            return Some(("default_scopes", "must be among grantable_scopes"));
+        }
+        None
+    }
+}
+
+/// The place of a setting in a file.
+fn span(text: &str, setting: &str) -> Option<Range<usize>> {
+    let table = DeTable::parse(text).ok()?;
+    table.get_ref().iter().find(|(name, _)| name.get_ref() == setting).map(|(name, _)| name.span())
+}
+
+/// A mistake and its place.
+#[derive(Debug)]
+struct Problem {
+    span: Option<Range<usize>>,
+    message: String,
+}
+
+impl Problem {
+    /// Describes an error of the parser without the value, which follows `invalid type` and
+    /// `invalid value` in its message.
+    fn new(setting: Option<String>, error: &toml::de::Error) -> Self {
+        let message = error.message();
+        let expected = message.starts_with("invalid ").then(|| message.rsplit_once(", expected ")).flatten();
+        let message = match (setting.filter(|setting| setting != "."), expected) {
+            (Some(setting), Some((_, expected))) => format!("{setting} must be {expected}"),
+            _ if holds_part_of_key(message) => {
+                "this line has a mistake and holds an API key: revoke the key".to_owned()
+            }
+            _ => message.trim_end().replace('\n', ", "),
+        };
+        Self { span: error.span(), message }
+    }
+
+    fn line(&self, text: &str) -> usize {
+        let start = self.span.as_ref().map_or(0, |span| span.start);
+        1 + text.bytes().take(start).filter(|&byte| byte == b'\n').count()
+    }
+}
+
+/// A value that is written as a string.
+pub trait Setting: Sized {
+    /// The form of the string, after "must be".
+    const FORM: &'static str;
+
+    fn parse(text: &str) -> Option<Self>;
+}
+
+/// A value that was parsed from a string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed<T>(pub T);
+
+impl<'de, T: Setting> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StringVisitor<T>(PhantomData<T>);
+
+        impl<T: Setting> Visitor<'_> for StringVisitor<T> {
+            type Value = Parsed<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(T::FORM)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Parsed<T>, E> {
+                T::parse(text).map(Parsed).ok_or_else(|| E::invalid_value(Unexpected::Other("string"), &self))
+            }
+        }
+
+        deserializer.deserialize_str(StringVisitor(PhantomData))
+    }
+}
+
+impl Setting for Prefix {
+    const FORM: &'static str = "a lowercase letter and 1 to 9 of a-z and 0-9";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+impl Setting for Scope {
+    const FORM: &'static str = "a scope of 1 to 64 printable ASCII characters without spaces, quotes and backslashes";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+impl Setting for UserId {
+    const FORM: &'static str = "a user id of 1 to 255 bytes without control characters";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+}
+
+impl Setting for Duration {
+    const FORM: &'static str = "a duration of at least 1ms, such as \"90d\" or \"12h\"";
+
+    fn parse(text: &str) -> Option<Self> {
+        humantime::parse_duration(text).ok().filter(|duration| duration.as_millis() > 0)
+    }
+}
+
+impl Setting for SocketAddr {
+    const FORM: &'static str = "an address and a port, such as \"127.0.0.1:8787\"";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Setting for IpNet {
+    const FORM: &'static str = "an address or a network, such as \"10.0.0.0/8\"";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(Self::from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        let problem = Config::parse(text).unwrap_err();
+        format!("{}: {}", problem.line(text), problem.message)
+    }
+
+    #[test]
+    fn an_empty_file_sets_nothing() {
+        let config = Config::parse("").unwrap();
+        assert!(config.prefix.is_none() && config.server.listen.is_none());
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let config = Config::parse(
+            r#"
+            prefix = "acme"
+            default_scopes = ["orders:read"]
+            grantable_scopes = ["orders:read", "orders:write"]
+            longest_life = "365d"
+            default_life = "90d"
+            database = "keys.db"
+            user = "ann"
+            [server]
+            listen = "127.0.0.1:1"
+            allowed_hosts = ["keys.example.com"]
+            trusted_proxies = ["10.0.0.0/8"]
+            all_tools = true
+            redact_text = true
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.prefix.unwrap().0.as_str(), "acme");
+        assert_eq!(config.default_life.unwrap().0, Duration::from_secs(90 * 86_400));
+        assert_eq!(config.grantable_scopes.unwrap().len(), 2);
+        assert_eq!(config.server.listen.unwrap().0.port(), 1);
+        assert_eq!((config.server.all_tools, config.server.redact_text), (Some(true), Some(true)));
+    }
+
+    #[test]
+    fn a_mistake_has_its_line_and_its_setting_and_not_its_value() {
+        for (text, expected) in [
+            ("\nprefix = 'Acme'", "2: prefix must be a lowercase letter"),
+            ("prefix = 5", "1: prefix must be a lowercase letter"),
+            ("default_scopes = [\n'good',\n'not good',\n]", "3: default_scopes[1] must be a scope"),
+            ("longest_life = 'soon'", "1: longest_life must be a duration"),
+            ("longest_life = '0s'", "1: longest_life must be a duration"),
+            ("longest_life = '1d'\ndefault_life = '2d'", "2: default_life must not be longer"),
+            ("grantable_scopes = ['a']\ndefault_scopes = ['b']", "2: default_scopes must be among"),
+            ("user = ''", "1: user must be a user id"),
+            ("[server]\nlisten = 'localhost'", "2: server.listen must be an address and a port"),
+            ("[server]\nall_tools = 'yes'", "2: server.all_tools must be a boolean"),
+            ("[server]\nallowed_hosts = 'soon'", "2: server.allowed_hosts must be a sequence"),
+            ("database = 7", "1: database must be path string"),
+            ("color = 'x'", "1: unknown field `color`, expected one of `prefix`"),
+            ("[server]\nport = 80", "2: unknown field `port`, expected one of `listen`"),
+            ("prefix = 'ab'\nprefix = 'ab'", "2: duplicate key"),
+            ("prefix = ", "1: "),
+            ("prefix", "1: "),
+        ] {
+            let problem = problem(text);
+            assert!(problem.starts_with(expected), "{text}: {problem}");
+            for value in ["Acme", "not good", "soon", "localhost", "yes"] {
+                assert!(!problem.contains(value), "{text}: {problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_in_the_file_is_not_repeated() {
+        let key = "keycell_0123456789AB_00000000000000000000000000000000000000000004TsezD";
+        for text in [format!("{key} = 1"), format!("prefix = '{key}'"), format!("'{key}"), format!("user = {key}")] {
+            assert!(!problem(&text).contains("_0123"), "{}", problem(&text));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The reason why a command failed.
+
+use std::{io, net::SocketAddr};
+
+use keycell::{ApiKeyId, ComponentError, StorageError};
+use keycell_conformance::CasesError;
+use keycell_server::{ServerError, StdioError};
+use keycell_sqlite::SqliteError;
+
+use crate::{config::ConfigError, database::Database};
+
+/// The reason why a command failed, for standard error. No message repeats the value of an argument,
+/// which may be a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error(transparent)]
+    Refused(#[from] keycell::Error),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("there is no database at {0}: create one with `keycell init`, or correct the path")]
+    NoDatabase(Database),
+    #[error("there is a database at {0} already")]
+    DatabaseExists(Database),
+    #[error("{database}: {source}")]
+    Database { database: Database, source: SqliteError },
+    #[error("there is no home directory for the database: give its path in --database")]
+    NoDataDirectory,
+    #[error("the backup failed: {0}")]
+    Backup(SqliteError),
+    #[error("the file in --metadata cannot be read: {0}")]
+    Metadata(io::Error),
+    #[error("a slug must be 1 to 63 of a-z, 0-9 and inner hyphens, and not a UUID")]
+    Slug,
+    #[error("a project with this slug exists already: choose another slug")]
+    SlugTaken,
+    #[error("a project must be given as its id or slug")]
+    ProjectReference,
+    #[error("no such project")]
+    NoProject,
+    #[error("no such member")]
+    NoMember,
+    #[error("only an admin of the project changes its members: become one, or use --operator")]
+    NotAdmin,
+    #[error("storage: {}", cause(.0))]
+    Storage(StorageError),
+    #[error("the component: {0}")]
+    Component(#[from] ComponentError),
+    #[error("the component file cannot be read: {0}")]
+    ReadComponent(io::Error),
+    #[error("the component cannot be written to the file in --output: {0}")]
+    WriteComponent(io::Error),
+    #[error("the server cannot listen on {listen}: {source}")]
+    Listen { listen: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error(transparent)]
+    Stdio(#[from] StdioError),
+    #[error("standard output: {0}")]
+    Output(io::Error),
+    #[error("standard input: {0}")]
+    Input(io::Error),
+    #[error("the new key {id} could not be shown and was revoked: {source}")]
+    NotShown { id: ApiKeyId, source: Box<CommandError> },
+    #[error("the new key {id} could not be shown ({source}) and could not be revoked ({error}): revoke it")]
+    NotShownNorRevoked { id: ApiKeyId, source: Box<CommandError>, error: keycell::Error },
+    #[error(transparent)]
+    Cases(#[from] CasesError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+fn cause(error: &StorageError) -> String {
+    match error {
+        StorageError::Unavailable(cause) | StorageError::Internal(cause) => cause.to_string(),
+        error => error.to_string(),
+    }
+}

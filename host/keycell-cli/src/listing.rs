@@ -1,0 +1,94 @@
+//! Lists that are fetched and printed page by page, so that a long list takes little memory.
+
+use keycell::Error;
+use serde::Serialize;
+
+use crate::{
+    error::CommandError,
+    output,
+    settings::Settings,
+    table::{Column, Table},
+};
+
+/// A page of a list.
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next_cursor: Option<String>,
+}
+
+/// A list.
+pub struct Listing<'a> {
+    /// The name of the items in JSON.
+    pub name: &'static str,
+    /// The columns for people.
+    pub columns: &'a [Column],
+    /// The hint for people if there are no items.
+    pub hint: &'static str,
+    /// The cursor of the first page.
+    pub cursor: Option<String>,
+    /// Whether every page is printed.
+    pub all: bool,
+}
+
+impl Listing<'_> {
+    /// Fetches and prints one page or all pages: a table for people, or one JSON object with the items
+    /// and the cursor of the next page.
+    pub async fn print<T: Serialize>(
+        self,
+        settings: &Settings,
+        mut fetch: impl AsyncFnMut(Option<String>) -> Result<Page<T>, Error>,
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), CommandError> {
+        let page = fetch(self.cursor.clone()).await?;
+        if settings.is_for_people { self.table(page, fetch, row).await } else { self.json(page, fetch).await }
+    }
+
+    async fn table<T>(
+        self,
+        mut page: Page<T>,
+        mut fetch: impl AsyncFnMut(Option<String>) -> Result<Page<T>, Error>,
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), CommandError> {
+        if page.items.is_empty() {
+            return output::line(self.hint);
+        }
+        let mut table = Table::new(self.columns);
+        loop {
+            let rows: Vec<_> = page.items.iter().map(&row).collect();
+            table.print(&rows, self.all && page.next_cursor.is_some())?;
+            match page.next_cursor {
+                Some(cursor) if self.all => page = fetch(Some(cursor)).await?,
+                Some(cursor) => {
+                    output::warn(&format!("There are more: use --cursor {cursor}, or --all."));
+                    return Ok(());
+                }
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn json<T: Serialize>(
+        self,
+        mut page: Page<T>,
+        mut fetch: impl AsyncFnMut(Option<String>) -> Result<Page<T>, Error>,
+    ) -> Result<(), CommandError> {
+        output::text(&format!("{{\n\"{}\": [", self.name))?;
+        let mut separator = "\n";
+        loop {
+            let mut text = String::new();
+            for item in &page.items {
+                text.push_str(separator);
+                text.push_str(&serde_json::to_string(item)?);
+                separator = ",\n";
+            }
+            output::text(&text)?;
+            match page.next_cursor {
+                Some(cursor) if self.all => page = fetch(Some(cursor)).await?,
+                next_cursor => {
+                    let next_cursor = serde_json::to_string(&next_cursor)?;
+                    return output::text(&format!("\n],\n\"next_cursor\": {next_cursor}\n}}\n"));
+                }
+            }
+        }
+    }
+}

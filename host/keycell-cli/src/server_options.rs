@@ -1,0 +1,126 @@
+//! The settings of `keycell serve` and `keycell mcp`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use clap::{Args, builder::BoolishValueParser};
+use keycell_server::{IpNet, McpOptions};
+
+use crate::{
+    config::{Parsed, ServerConfig, Setting},
+    settings::Origin,
+};
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
+
+/// The options of the MCP tools.
+#[derive(Args)]
+pub struct ToolOptions {
+    /// Serves all tools, not only create_api_key and get_api_key
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "KEYCELL_ALL_TOOLS",
+        hide_env_values = true,
+        value_parser = BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    all_tools: Option<bool>,
+    /// Leaves a new key out of the text of a result: it is in the structured content only
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "KEYCELL_REDACT_TEXT",
+        hide_env_values = true,
+        value_parser = BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    redact_text: Option<bool>,
+}
+
+/// The options of the HTTP server.
+#[derive(Args)]
+pub struct ServerOptions {
+    /// The address on which the server listens [default: 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDRESS", env = "KEYCELL_LISTEN", hide_env_values = true, value_parser = address)]
+    listen: Option<SocketAddr>,
+    /// A host name, besides localhost and the address, by which clients may call the server; may be
+    /// repeated
+    #[arg(
+        long = "allow-host",
+        value_name = "HOST",
+        env = "KEYCELL_ALLOWED_HOSTS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    allowed_hosts: Vec<String>,
+    /// The address or network of a proxy whose forwarding headers are believed; may be repeated
+    #[arg(
+        long = "trust-proxy",
+        value_name = "NETWORK",
+        env = "KEYCELL_TRUSTED_PROXIES",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = network
+    )]
+    trusted_proxies: Vec<IpNet>,
+    #[command(flatten)]
+    tools: ToolOptions,
+}
+
+/// The settings of the MCP tools, each with its origin.
+pub struct ToolSettings {
+    pub all_tools: (bool, Origin),
+    pub redact_text: (bool, Origin),
+}
+
+/// The settings of the HTTP server, each with its origin.
+pub struct ServerSettings {
+    pub listen: (SocketAddr, Origin),
+    pub allowed_hosts: (Vec<String>, Origin),
+    pub trusted_proxies: (Vec<IpNet>, Origin),
+    pub tools: ToolSettings,
+}
+
+impl ToolOptions {
+    /// Combines the options with those of the file.
+    pub fn settings(&self, file: &ServerConfig) -> ToolSettings {
+        ToolSettings {
+            all_tools: Origin::first(self.all_tools, file.all_tools, || false),
+            redact_text: Origin::first(self.redact_text, file.redact_text, || false),
+        }
+    }
+}
+
+impl ToolSettings {
+    /// The options of the MCP server.
+    pub fn mcp_options(&self) -> McpOptions {
+        McpOptions::default().with_all_tools(self.all_tools.0).with_redacted_text(self.redact_text.0)
+    }
+}
+
+impl ServerOptions {
+    /// Combines the options with those of the file.
+    pub fn settings(&self, file: &ServerConfig) -> ServerSettings {
+        let hosts = (!self.allowed_hosts.is_empty()).then(|| self.allowed_hosts.clone());
+        let proxies = (!self.trusted_proxies.is_empty()).then(|| self.trusted_proxies.clone());
+        let proxies_in_file = file.trusted_proxies.as_ref().map(|list| list.iter().map(|proxy| proxy.0).collect());
+        ServerSettings {
+            listen: Origin::first(self.listen, file.listen.clone().map(|Parsed(address)| address), || DEFAULT_LISTEN),
+            allowed_hosts: Origin::first(hosts, file.allowed_hosts.clone(), Vec::new),
+            trusted_proxies: Origin::first(proxies, proxies_in_file, Vec::new),
+            tools: self.tools.settings(file),
+        }
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    SocketAddr::parse(text).ok_or("must be an address and a port, such as 127.0.0.1:8787")
+}
+
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    IpNet::parse(text).ok_or("must be an address or a network, such as 10.0.0.0/8")
+}

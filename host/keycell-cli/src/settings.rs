@@ -1,0 +1,188 @@
+//! The settings of every command: from options, the environment, the configuration file and
+//! defaults, in this order.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use keycell::{AnyStorage, Caller, Keycell, Policy, Scope};
+use keycell_component::scopes;
+use keycell_sqlite::SqliteStorage;
+use serde::Serialize;
+
+use crate::{
+    arguments::user_id,
+    config::{Config, Parsed},
+    database::Database,
+    error::CommandError,
+    output,
+    time::Form,
+};
+
+/// The authority of a command.
+pub type Authority = Keycell<AnyStorage>;
+
+/// The heading of the options of every command in help.
+const GLOBAL: &str = "Global options";
+const DEFAULT_USER: &str = "local";
+/// The scopes of a key whose maker names none, unless the file sets others.
+const DEFAULT_SCOPES: [&str; 2] = [scopes::READ, scopes::WRITE];
+
+/// The options of every command.
+#[derive(Args)]
+pub struct Options {
+    /// The database file [default: keycell/keycell.db in the user's data directory]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "PATH", env = "KEYCELL_DATABASE", hide_env_values = true)]
+    database: Option<PathBuf>,
+    /// The configuration file [default: keycell/keycell.toml in the user's configuration directory]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "PATH", env = "KEYCELL_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+    /// The user for whom the command acts [default: local]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "ID", env = "KEYCELL_USER", hide_env_values = true, value_parser = user_id)]
+    user: Option<String>,
+    /// Acts as an operator, who may see and change every key
+    #[arg(
+        long,
+        global = true,
+        help_heading = GLOBAL,
+        env = "KEYCELL_OPERATOR",
+        hide_env_values = true,
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
+    operator: bool,
+    /// Prints JSON, which is the default unless standard output is a terminal
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub json: bool,
+    /// Prints exact times instead of relative ones
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    exact: bool,
+}
+
+/// The origin of a setting.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// An option or its environment variable.
+    Option,
+    /// The configuration file.
+    File,
+    Default,
+}
+
+impl Origin {
+    /// The first value that is set, with its origin.
+    pub fn first<T>(option: Option<T>, file: Option<T>, default: impl FnOnce() -> T) -> (T, Self) {
+        match (option, file) {
+            (Some(value), _) => (value, Self::Option),
+            (None, Some(value)) => (value, Self::File),
+            (None, None) => (default(), Self::Default),
+        }
+    }
+}
+
+/// The settings of a command.
+pub struct Settings {
+    pub json: bool,
+    pub is_for_people: bool,
+    pub times: Form,
+    pub is_operator: bool,
+    pub user: (String, Origin),
+    pub database: Database,
+    pub config_file: Option<PathBuf>,
+    pub config: Config,
+    pub policy: Policy,
+}
+
+impl Options {
+    /// Reads the configuration file and combines it with the options.
+    pub fn settings(&self) -> Result<Settings, CommandError> {
+        let config_file = self.config.clone().or_else(Config::default_path);
+        let config = config_file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        let in_file = config.database.as_deref().zip(config_file.as_deref()).map(|(path, file)| beside(file, path));
+        let (path, origin) = Origin::first(self.database.clone(), in_file, PathBuf::new);
+        let database = match origin {
+            Origin::Default => Database::default_location()?,
+            origin => Database { path, origin },
+        };
+        let user_in_file = config.user.as_ref().map(|Parsed(user)| user.as_str().to_owned());
+        let user = Origin::first(self.user.clone(), user_in_file, || DEFAULT_USER.to_owned());
+        Ok(Settings {
+            json: self.json,
+            is_for_people: output::is_for_people(self.json),
+            times: Form::new(self.exact),
+            is_operator: self.operator,
+            user,
+            database,
+            config_file,
+            policy: policy(&config),
+            config,
+        })
+    }
+}
+
+impl Settings {
+    /// The user of the command line, who may grant every scope of the policy.
+    pub fn caller(&self) -> Caller {
+        let user = Caller::user(&self.user.0).with_scopes(grantable_scopes(&self.policy));
+        if self.is_operator { user.as_operator() } else { user }
+    }
+
+    /// The storage on the existing database.
+    pub fn storage(&self) -> Result<SqliteStorage, CommandError> {
+        self.database.open()
+    }
+
+    /// The storage on the database, which is created if there is none.
+    pub fn storage_or_new(&self) -> Result<SqliteStorage, CommandError> {
+        self.database.open_or_create()
+    }
+
+    /// The authority on the existing database.
+    pub fn authority(&self) -> Result<Authority, CommandError> {
+        self.authority_on(self.storage()?)
+    }
+
+    /// The authority on the database, which is created if there is none.
+    pub fn authority_or_new(&self) -> Result<Authority, CommandError> {
+        self.authority_on(self.storage_or_new()?)
+    }
+
+    fn authority_on(&self, storage: SqliteStorage) -> Result<Authority, CommandError> {
+        Ok(Keycell::builder(AnyStorage::new(storage)).policy(self.policy.clone()).build()?)
+    }
+}
+
+/// The scopes that a policy lets users grant: its list, or the default scopes and keycell's own.
+pub fn grantable_scopes(policy: &Policy) -> Vec<String> {
+    let texts = |scopes: &[Scope]| scopes.iter().map(|scope| scope.as_str().to_owned()).collect::<Vec<_>>();
+    policy.grantable_scopes.as_deref().map(texts).unwrap_or_else(|| {
+        let mut scopes = texts(&policy.default_scopes);
+        scopes.extend(scopes::OWN.map(str::to_owned));
+        scopes.sort();
+        scopes.dedup();
+        scopes
+    })
+}
+
+fn policy(config: &Config) -> Policy {
+    let scopes = |scopes: &[Parsed<Scope>]| scopes.iter().map(|Parsed(scope)| scope.clone()).collect::<Vec<_>>();
+    let mut policy = Policy::default();
+    policy.grantable_scopes = config.grantable_scopes.as_deref().map(scopes);
+    policy.default_scopes = match &config.default_scopes {
+        Some(defaults) => scopes(defaults),
+        None => {
+            let is_grantable = |scope: &Scope| policy.grantable_scopes.as_ref().is_none_or(|list| list.contains(scope));
+            DEFAULT_SCOPES.iter().filter_map(|scope| Scope::parse(scope)).filter(is_grantable).collect()
+        }
+    };
+    policy.longest_life = config.longest_life.as_ref().map(|life| life.0);
+    policy.default_life = config.default_life.as_ref().map(|life| life.0);
+    if let Some(Parsed(prefix)) = &config.prefix {
+        policy.prefix = prefix.clone();
+    }
+    policy
+}
+
+/// A path that is relative to the directory of a file.
+fn beside(file: &Path, path: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(path)
+}

@@ -1,0 +1,104 @@
+//! MCP over HTTP, for the bearers of keys.
+//!
+//! A request that calls a tool makes one call of the component, which authenticates the key and
+//! does the tool's work. The outcome comes back through [`HttpCall`]. A request that reaches no tool
+//! (`initialize`, `tools/list`, a message that is refused) has no effect. It is authenticated before
+//! its answer is given.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json, Router,
+    extract::{Request, State},
+    http::{StatusCode, request::Parts},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use bytes::Bytes;
+use http_body_util::Full;
+use keycell::{Caller, ProjectStorage};
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+};
+
+use super::{
+    authentication::{no_key, take_bearer},
+    body,
+    client_address::ClientAddress,
+    gate::Gate,
+    problem,
+};
+use crate::{
+    mcp::{HttpCall, McpServer},
+    message,
+    outcome::Outcome,
+};
+
+struct Endpoint<S: ProjectStorage> {
+    gate: Arc<Gate<S>>,
+    service: StreamableHttpService<McpServer<S>, NeverSessionManager>,
+}
+
+/// The route `/mcp`.
+pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>, server: McpServer<S>) -> Router {
+    // The router has checked `Host` and `Origin`.
+    let mut config = StreamableHttpServerConfig::default().disable_allowed_hosts();
+    // Each request is complete: nothing is kept between two of one client.
+    config.legacy_session_mode = false;
+    config.json_response = true;
+    let service =
+        StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config);
+    let endpoint = Arc::new(Endpoint { gate, service });
+    Router::new().route("/mcp", any(handle::<S>)).with_state(endpoint)
+}
+
+async fn handle<S: ProjectStorage>(
+    State(endpoint): State<Arc<Endpoint<S>>>,
+    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    mut request: Request,
+) -> Response {
+    let Some(key) = take_bearer(request.headers_mut()) else {
+        return no_key();
+    };
+    let (mut head, body) = request.into_parts();
+    // Before the attempt begins, so that a slow body keeps no place of it.
+    let body = match body::read(body).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    let gate = &endpoint.gate;
+    let attempt = gate.wrong_keys.begin(client, key.expose()).await;
+    let call = HttpCall::new(Caller::bearer(key.clone()));
+    head.extensions.insert(call.clone());
+    let timer = gate.metrics.call();
+    let response = endpoint.answer(head, body).await;
+    let (outcome, reached_tool) = match call.outcome() {
+        Some(outcome) => (outcome.clone(), true),
+        None => (Outcome::from(&gate.keycell.describe_caller(call.caller()).await), false),
+    };
+    drop(timer);
+    if let Err(refused) = gate.conclude(attempt, &key, outcome.clone()) {
+        return refused;
+    }
+    match outcome {
+        // The result of a tool has the error itself.
+        Outcome::Unknown(error) if !reached_tool => problem::of(&error),
+        _ => response,
+    }
+}
+
+impl<S: ProjectStorage> Endpoint<S> {
+    /// The answer to a message, whether or not the caller is authenticated.
+    async fn answer(&self, head: Parts, body: Bytes) -> Response {
+        let says_json = body::is_json(&head.headers);
+        if says_json && let Err(error) = message::check(&body) {
+            return (StatusCode::BAD_REQUEST, Json(error.to_message())).into_response();
+        }
+        let response = self.service.handle(Request::from_parts(head, Full::new(body.clone()))).await;
+        // The SDK answers JSON that it cannot read as if it were an unknown media type.
+        if says_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            return (StatusCode::BAD_REQUEST, Json(message::not_mcp(&body).to_message())).into_response();
+        }
+        body::wiped(response).await
+    }
+}

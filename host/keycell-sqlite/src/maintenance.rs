@@ -1,0 +1,225 @@
+//! Background work of the writer, in chunks between which waiting writes pass: the storing of uses,
+//! the marking of expired keys, and the deletion of expired requests.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::{
+    RETRY_INTERVAL,
+    error::SqliteError,
+    file,
+    health::Health,
+    keys, now,
+    readers::Readers,
+    requests, schema,
+    uses::{Pressure, Uses},
+};
+
+type Result<T> = std::result::Result<T, SqliteError>;
+
+/// The time between two rounds. A file that was replaced is noticed within it.
+const ROUND_INTERVAL: Duration = Duration::from_secs(2);
+/// The maximum number of rows in one chunk. One chunk takes about as long as one write.
+const CHUNK: usize = 64;
+/// The same when the map of uses is nearly full.
+const LARGE_CHUNK: usize = 256;
+/// The same when no write can wait behind it.
+const FINAL_CHUNK: usize = 1024;
+/// The pause after a chunk, as a multiple of the chunk's time.
+const PAUSE_FACTOR: u32 = 9;
+/// The maximum number of chunks of expired rows that a process handles when it ends.
+const MAX_FINAL_CHUNKS: usize = 4;
+
+/// Background work of the writer.
+pub struct Maintenance {
+    health: Arc<Health>,
+    readers: Readers,
+    uses: Arc<Uses>,
+    uses_interval: Duration,
+    next: Instant,
+    next_round: Instant,
+    next_uses: Instant,
+    /// What this round still has to do.
+    tasks: Vec<Task>,
+    /// The last key whose use this pass over the uses has stored.
+    last_stored: Option<String>,
+    /// Uses that are stored. They are kept in memory for a moment longer, for a read that began
+    /// before they were stored.
+    stored: Vec<(String, i64)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Task {
+    StoreUses,
+    SweepExpired,
+    DeleteRequests,
+}
+
+/// Whether a task has more to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    More,
+    Finished,
+}
+
+impl Maintenance {
+    /// Background work that stores uses as often as this.
+    pub fn new(health: Arc<Health>, readers: Readers, uses: Arc<Uses>, uses_interval: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            health,
+            readers,
+            uses,
+            uses_interval,
+            next: now + ROUND_INTERVAL.min(uses_interval),
+            next_round: now + ROUND_INTERVAL,
+            next_uses: now + uses_interval,
+            tasks: Vec::new(),
+            last_stored: None,
+            stored: Vec::new(),
+        }
+    }
+
+    /// The time of the next chunk.
+    pub fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// Does one chunk.
+    pub fn run(&mut self, connection: &mut Connection) {
+        let began = Instant::now();
+        self.uses.remove(&std::mem::take(&mut self.stored));
+        if began >= self.next_round {
+            self.begin_round(connection, began);
+        }
+        let pressure = self.uses.pressure();
+        if began >= self.next_uses || pressure > Pressure::Low {
+            self.next_uses = began + self.uses_interval;
+            self.add(Task::StoreUses);
+        }
+        if let Some(&task) = self.tasks.last()
+            && !self.health.require().is_ok_and(|()| self.try_chunk(connection, task) == Progress::More)
+        {
+            self.tasks.pop();
+        }
+        let now = Instant::now();
+        let pause = if pressure == Pressure::Full { RETRY_INTERVAL } else { (now - began) * PAUSE_FACTOR };
+        let idle_until = self.next_round.min(self.next_uses);
+        self.next = if self.tasks.is_empty() { idle_until } else { now + pause.max(RETRY_INTERVAL) };
+    }
+
+    /// Stores all uses, and handles some expired rows, for processes that end before a round begins.
+    pub fn finish(&mut self, connection: &mut Connection) {
+        if self.health.file().check().is_err() {
+            return;
+        }
+        self.uses.remove(&std::mem::take(&mut self.stored));
+        self.last_stored = None;
+        loop {
+            match self.chunk(connection, Task::StoreUses, FINAL_CHUNK) {
+                Ok(Progress::More) => {}
+                Ok(Progress::Finished) => break,
+                Err(error) => {
+                    tracing::warn!("the last uses of keys are lost: {error}");
+                    return;
+                }
+            }
+        }
+        for task in [Task::SweepExpired, Task::DeleteRequests] {
+            for _ in 0..MAX_FINAL_CHUNKS {
+                let chunk = |connection: &mut Connection| self.chunk(connection, task, FINAL_CHUNK);
+                if !matches!(file::without_waiting(connection, chunk), Ok(Progress::More)) {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn begin_round(&mut self, connection: &Connection, now: Instant) {
+        self.next_round = now + ROUND_INTERVAL;
+        self.health.check(connection);
+        self.readers.close_idle();
+        self.add(Task::DeleteRequests);
+        self.add(Task::SweepExpired);
+    }
+
+    fn add(&mut self, task: Task) {
+        let is_same = |other: &Task| std::mem::discriminant(other) == std::mem::discriminant(&task);
+        if !self.tasks.iter().any(is_same) {
+            self.tasks.push(task);
+        }
+    }
+
+    /// Does a chunk, unless another process holds the lock. A task that fails waits for its next turn.
+    fn try_chunk(&mut self, connection: &mut Connection, task: Task) -> Progress {
+        let len = if self.uses.pressure() == Pressure::Full { LARGE_CHUNK } else { CHUNK };
+        let result = file::without_waiting(connection, |connection| self.chunk(connection, task, len));
+        match result {
+            Ok(progress) => progress,
+            // Other processes have more urgent writes.
+            Err(SqliteError::Busy) => Progress::More,
+            Err(error) => {
+                tracing::warn!(?task, "background work on the database failed and will be tried again: {error}");
+                Progress::Finished
+            }
+        }
+    }
+
+    fn chunk(&mut self, connection: &mut Connection, task: Task, len: usize) -> Result<Progress> {
+        match task {
+            Task::StoreUses => self.store_uses(connection, len),
+            Task::SweepExpired => {
+                let now = now().millis();
+                write(connection, |connection| keys::needs_sweep(connection, now), |c| keys::sweep(c, now, len), len)
+            }
+            Task::DeleteRequests => {
+                let now = now().millis();
+                write(
+                    connection,
+                    |connection| requests::has_expired(connection, now),
+                    |connection| requests::delete_expired(connection, now, len),
+                    len,
+                )
+            }
+        }
+    }
+
+    fn store_uses(&mut self, connection: &mut Connection, len: usize) -> Result<Progress> {
+        let chunk = self.uses.chunk(self.last_stored.as_deref(), len);
+        let Some((last, _)) = chunk.last() else {
+            self.last_stored = None;
+            return Ok(Progress::Finished);
+        };
+        let last = last.clone();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        schema::check_version(&transaction)?;
+        for (id, at) in &chunk {
+            keys::record_use(&transaction, id, *at)?;
+        }
+        transaction.commit()?;
+        self.last_stored = Some(last);
+        self.stored.extend(chunk);
+        Ok(Progress::More)
+    }
+}
+
+/// Changes up to `len` rows if there are any, and looks before without the lock.
+fn write(
+    connection: &mut Connection,
+    has_rows: impl Fn(&Connection) -> Result<bool>,
+    change: impl Fn(&Connection) -> Result<usize>,
+    len: usize,
+) -> Result<Progress> {
+    if !has_rows(connection)? {
+        return Ok(Progress::Finished);
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    schema::check_version(&transaction)?;
+    let changed = change(&transaction)?;
+    transaction.commit()?;
+    Ok(if changed < len { Progress::Finished } else { Progress::More })
+}
