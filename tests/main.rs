@@ -2,4 +2,9 @@
 
 mod cli;
 mod command;
+mod conformance;
+mod http;
+mod lifecycle;
+mod mcp;
 mod readme;
+mod server;

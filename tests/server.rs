@@ -6,10 +6,8 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     thread,
-    time::{Duration, Instant},
 };
 
-use keycell::{Caller, CreateApiKey, Keycell, Policy, Scope, SqliteStorage};
 use serde_json::{Value, json};
 
 use crate::cli::Cli;
@@ -23,7 +21,7 @@ pub struct Server {
     reader: Option<thread::JoinHandle<()>>,
 }
 
-/// What it answered.
+/// An answer of the server.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -73,24 +71,11 @@ impl Server {
         Self { cli, address, process, log, reader: Some(reader) }
     }
 
-    /// A key of this user with both scopes.
+    /// A key of this user that may read and write.
     pub fn key(&self, user: &str) -> String {
-        self.key_of(&Caller::user(user).unwrap(), &["api-keys:read", "api-keys:write"])
-    }
-
-    /// A key that this caller makes, with these scopes.
-    pub fn key_of(&self, caller: &Caller, scopes: &[&str]) -> String {
-        let default_scopes = scopes.iter().map(|scope| Scope::parse(scope).unwrap()).collect();
-        let storage = SqliteStorage::open(&self.database()).unwrap();
-        let policy = Policy { default_scopes, ..Policy::default() };
-        let keycell = Keycell::builder(storage).policy(policy).build().unwrap();
-        let caller = caller.clone().with_scopes(scopes.iter().copied());
-        let created = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-            .block_on(keycell.create_api_key(&caller, CreateApiKey::named("first")));
-        created.unwrap().key.expose().to_owned()
+        let scopes = ["--scope", "api-keys:read", "--scope", "api-keys:write", "--scope", "api-keys:verify"];
+        let created = self.cli.json(&[&["create", "--user", user, "--name", "first"][..], &scopes].concat());
+        created["key"].as_str().unwrap().to_owned()
     }
 
     pub fn database(&self) -> std::path::PathBuf {
@@ -105,7 +90,7 @@ impl Server {
         answer(agent().get(self.url(path)).call())
     }
 
-    /// A POST to `/mcp` with these headers besides those that MCP wants.
+    /// A POST to `/mcp` with these headers besides those that MCP needs.
     pub fn post(&self, headers: &[(&str, &str)], body: &str) -> Answer {
         post(&agent(), &self.url("/mcp"), headers, body)
     }
@@ -115,24 +100,21 @@ impl Server {
         self.post(&[("authorization", &format!("Bearer {key}"))], &call(tool, arguments))
     }
 
-    /// What is answered to these bytes until the server closes the connection, and when that was.
-    pub fn send_raw(&self, bytes: &[u8]) -> (String, Duration) {
-        let begun = Instant::now();
+    /// Sends these bytes and waits until the server closes the connection.
+    pub fn send_raw(&self, bytes: &[u8]) {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        // It may have closed the connection before it has read all.
+        // The server may close the connection before it has read everything.
         let _ = stream.write_all(bytes);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        (String::from_utf8_lossy(&answer).into_owned(), begun.elapsed())
+        let _ = stream.read_to_end(&mut Vec::new());
     }
 
-    /// Tells it to stop.
+    /// Asks the server to stop.
     pub fn terminate(&self) {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     }
 
-    /// Waits until it has ended; gives its exit code and all that it logged.
+    /// Waits until the server has ended; returns its exit code and its log.
     pub fn wait(&mut self) -> (Option<i32>, String) {
         let code = self.process.wait().unwrap().code();
         self.reader.take().unwrap().join().unwrap();
@@ -147,11 +129,12 @@ impl Drop for Server {
     }
 }
 
-/// Reads a server's log until it says where it listens, and adds what was read to `log`.
+/// Reads a server's log until it has the address that the server listens on, and appends what was
+/// read to `log`.
 pub fn listening(lines: &mut impl BufRead, log: &mut String) -> SocketAddr {
     loop {
         let mut line = String::new();
-        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended: {log}");
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the server ended: {log}");
         log.push_str(&line);
         let line: Value = serde_json::from_str(&line).unwrap();
         if line["fields"]["message"] == "listening" {

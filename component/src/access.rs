@@ -88,6 +88,14 @@ impl Actor {
         self.key.is_none() || self.is_operator || self.holds(scope)
     }
 
+    /// Whether the caller may make the call that revokes the key with this id. The holder of a key
+    /// may end it, so a bearer needs no scope for its own key.
+    #[must_use]
+    pub fn may_call_revoke(&self, api_key_id: Option<&str>) -> bool {
+        let is_own = self.key.as_ref().is_some_and(|key| api_key_id == Some(key.id.as_str()));
+        is_own || self.may_call(scopes::WRITE)
+    }
+
     /// Whether the caller may see and revoke a key of this user and project. `role` is the
     /// caller's role in that project.
     #[must_use]
@@ -216,6 +224,15 @@ mod tests {
 
     fn selection(user_id: Option<&str>, project_id: Option<&str>) -> Option<Selection> {
         Some(Selection { user_id: user_id.map(Into::into), project_id: project_id.map(Into::into) })
+    }
+
+    #[test]
+    fn the_holder_of_a_key_may_revoke_it_without_a_scope() {
+        assert!(key(None, &[]).may_call_revoke(Some("k")));
+        assert!(!key(None, &[scopes::READ]).may_call_revoke(Some("other")));
+        assert!(!key(None, &[scopes::READ]).may_call_revoke(None));
+        assert!(key(None, &[scopes::WRITE]).may_call_revoke(Some("other")));
+        assert!(user(&[]).may_call_revoke(Some("other")));
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! A right that one alone can have: what the draft has in place of insert-if-absent.
+//! Exclusive rights, which stand in place of the draft's missing insert-if-absent.
 
 use crate::{bucket::Bucket, storage::Error};
 
-/// A counter that this one was the first to count up. Given back when dropped, so that a change
-/// that failed may be tried again; if that fails, too, it stays taken, as after a crash.
+/// An exclusive right: a counter that this call was the first to increment.
+///
+/// A claim is released when it is dropped, so that a failed change can be tried again. If the
+/// release fails too, the claim stays taken, as after a crash.
 pub struct Claim<'a> {
     bucket: &'a dyn Bucket,
     name: String,
@@ -11,15 +13,19 @@ pub struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// Takes it, or says [`Error::Conflict`] if somebody was there first.
+    /// Takes the claim of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] if another call has taken it.
     pub fn take(bucket: &'a dyn Bucket, name: String) -> Result<Self, Error> {
-        match bucket.increment(&name)? {
+        match bucket.increment(&name, 1)? {
             1 => Ok(Self { bucket, name, is_kept: false }),
             _ => Err(Error::Conflict),
         }
     }
 
-    /// Keeps it for good: what it was taken for is done.
+    /// Keeps the claim for good, after the change that it was taken for.
     pub fn keep(mut self) {
         self.is_kept = true;
     }
@@ -28,7 +34,7 @@ impl<'a> Claim<'a> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if !self.is_kept {
-            // The caller is already told why the change failed.
+            // The caller gets the error of the change itself.
             let _ = self.bucket.delete(&self.name);
         }
     }

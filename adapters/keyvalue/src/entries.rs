@@ -1,40 +1,100 @@
-//! What is in the entries of a key.
+//! The values of entries.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     bucket::Bucket,
     incident,
-    storage::{Error, KeyRecord},
+    storage::{Action, Error, EventRecord, IdempotentRequest, KeyRecord, RateLimit},
 };
 
-/// The record of a key, less its id, which is in the entry's name, and less what has entries of its
-/// own. A field that this version does not know would be lost by a change: such a record is refused.
+/// The record of a key with the events of its changes, so that a change and its event are one write.
+///
+/// The id is in the entry's name, and the revocation and the last use have entries of their own.
+/// Unknown fields are refused, because a change would lose them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyEntry {
     prefix: String,
-    /// Where [`names::lookup`](crate::names::lookup) finds it.
+    /// The lookup. An entry of [`names::lookup`](crate::names::lookup) that differs is out of date.
     pub lookup: String,
     #[serde(with = "hex::serde")]
     hash: Vec<u8>,
     user_id: String,
-    project_id: Option<String>,
+    /// The id of the project.
+    pub project_id: Option<String>,
     name: String,
     scopes: Vec<String>,
     created_at: i64,
     updated_at: i64,
     expires_at: Option<i64>,
-    /// The id of the key that it replaced.
+    /// The id of the key that this key replaced.
     pub rotated_from: Option<String>,
-    /// The id of the key that replaced it.
+    /// The id of the key that replaced this key.
     pub rotated_to: Option<String>,
-    /// How often this entry was changed.
+    /// The number of changes of this entry.
     pub revision: u32,
+    // Version 0.1 did not write the following fields.
+    #[serde(default)]
+    metadata: Option<String>,
+    #[serde(default)]
+    rate_limit: Option<Limit>,
+    #[serde(default)]
+    events: Vec<Event>,
 }
 
-impl From<&KeyRecord> for KeyEntry {
-    fn from(key: &KeyRecord) -> Self {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limit {
+    requests: u32,
+    window_seconds: u32,
+}
+
+/// A change of the key that it stands with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    id: String,
+    time: i64,
+    #[serde(with = "action")]
+    action: Action,
+    actor_user_id: String,
+    actor_key_id: Option<String>,
+    fields: Vec<String>,
+}
+
+/// A revocation of a key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    revoked_at: i64,
+    revocation_reason: Option<String>,
+    updated_at: i64,
+    /// The event; none if it stands with the record, or if version 0.1 wrote this.
+    #[serde(default)]
+    event: Option<Event>,
+    /// Whether the revocation was a part of a change of the record, which counts it.
+    #[serde(default)]
+    is_counted: bool,
+}
+
+/// A request, and what decides whether it still holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestEntry {
+    /// The id of the key that was issued.
+    pub key_id: String,
+    /// The time after which the request does not hold.
+    pub expires_at: i64,
+    #[serde(with = "hex::serde")]
+    digest: Vec<u8>,
+    /// The number of requests that this entry has had.
+    pub generation: u32,
+}
+
+impl KeyEntry {
+    /// The entry of a new key.
+    pub fn new(key: &KeyRecord, event: &EventRecord) -> Self {
         Self {
             prefix: key.prefix.clone(),
             lookup: key.lookup.clone(),
@@ -49,33 +109,63 @@ impl From<&KeyRecord> for KeyEntry {
             rotated_from: key.rotated_from.clone(),
             rotated_to: key.rotated_to.clone(),
             revision: key.revision,
+            metadata: key.metadata.clone(),
+            rate_limit: key.rate_limit.as_ref().map(Limit::from),
+            events: vec![Event::from(event)],
         }
     }
-}
 
-impl KeyEntry {
-    /// This entry with what may change of it as it is in `key`, and the next revision.
-    pub fn changed_to(&self, key: &KeyRecord) -> Self {
+    /// The entry after an update: the fields that may change are those of `key`.
+    #[must_use]
+    pub fn updated(self, key: &KeyRecord, event: &EventRecord) -> Self {
         Self {
             name: key.name.clone(),
             updated_at: key.updated_at,
             expires_at: key.expires_at,
             rotated_to: key.rotated_to.clone(),
-            revision: self.revision + 1,
-            ..self.clone()
+            metadata: key.metadata.clone(),
+            rate_limit: key.rate_limit.as_ref().map(Limit::from),
+            ..self.counted(event)
         }
     }
 
-    /// Whether `key` differs in what a person has changed, and not in the time of it alone.
-    pub fn differs_from(&self, key: &KeyRecord) -> bool {
-        (&self.name, self.expires_at, &self.rotated_to) != (&key.name, key.expires_at, &key.rotated_to)
+    /// The entry with the secret of `key`.
+    #[must_use]
+    pub fn with_secret_of(self, key: &KeyRecord, event: &EventRecord) -> Self {
+        Self {
+            prefix: key.prefix.clone(),
+            lookup: key.lookup.clone(),
+            hash: key.hash.clone(),
+            updated_at: key.updated_at,
+            ..self.counted(event)
+        }
     }
 
-    /// The whole record. A revocation counts as one change.
+    fn counted(mut self, event: &EventRecord) -> Self {
+        self.revision += 1;
+        self.events.push(event.into());
+        self
+    }
+
+    /// Whether an update would change a field of this entry other than the time of the change.
+    pub fn differs_from(&self, key: &KeyRecord) -> bool {
+        self.name != key.name
+            || self.expires_at != key.expires_at
+            || self.rotated_to != key.rotated_to
+            || self.metadata != key.metadata
+            || self.rate_limit != key.rate_limit.as_ref().map(Limit::from)
+    }
+
+    /// The revision of the whole record.
+    pub fn revision_with(&self, revocation: Option<&Revocation>) -> u32 {
+        self.revision + u32::from(revocation.is_some_and(|revocation| !revocation.is_counted))
+    }
+
+    /// The whole record.
     pub fn into_record(self, id: &str, revocation: Option<Revocation>, last_used_at: Option<i64>) -> KeyRecord {
-        let (changed_at, revoked) = revocation.as_ref().map_or((self.updated_at, 0), |it| (it.updated_at, 1));
         KeyRecord {
             id: id.to_owned(),
+            revision: self.revision_with(revocation.as_ref()),
             prefix: self.prefix,
             lookup: self.lookup,
             hash: self.hash,
@@ -84,28 +174,116 @@ impl KeyEntry {
             name: self.name,
             scopes: self.scopes,
             created_at: self.created_at,
-            updated_at: self.updated_at.max(changed_at),
+            updated_at: revocation.as_ref().map_or(self.updated_at, |it| it.updated_at.max(self.updated_at)),
             expires_at: self.expires_at,
             last_used_at,
             revoked_at: revocation.as_ref().map(|revocation| revocation.revoked_at),
             revocation_reason: revocation.and_then(|revocation| revocation.revocation_reason),
             rotated_from: self.rotated_from,
             rotated_to: self.rotated_to,
-            revision: self.revision + revoked,
+            rate_limit: self.rate_limit.map(Into::into),
+            metadata: self.metadata,
+        }
+    }
+
+    /// The events of the key.
+    pub fn events(&self, id: &str, revocation: Option<&Revocation>) -> Vec<EventRecord> {
+        let events = self.events.iter().chain(revocation.and_then(|revocation| revocation.event.as_ref()));
+        let to_record = |event: &Event| EventRecord {
+            id: event.id.clone(),
+            time: event.time,
+            action: event.action,
+            key_id: id.to_owned(),
+            user_id: self.user_id.clone(),
+            project_id: self.project_id.clone(),
+            actor_user_id: event.actor_user_id.clone(),
+            actor_key_id: event.actor_key_id.clone(),
+            fields: event.fields.clone(),
+        };
+        events.map(to_record).collect()
+    }
+}
+
+impl Revocation {
+    /// The revocation that `key` holds. `event` is none if the record's entry has it.
+    pub fn of(key: &KeyRecord, event: Option<&EventRecord>) -> Option<Self> {
+        Some(Self {
+            revoked_at: key.revoked_at?,
+            revocation_reason: key.revocation_reason.clone(),
+            updated_at: key.updated_at,
+            event: event.map(Event::from),
+            is_counted: event.is_none(),
+        })
+    }
+}
+
+impl RequestEntry {
+    /// The entry of a request.
+    pub fn new(request: &IdempotentRequest, generation: u32) -> Self {
+        let IdempotentRequest { key_id, expires_at, digest, .. } = request.clone();
+        Self { key_id, expires_at, digest, generation }
+    }
+
+    /// The request, whose user and idempotency key are known from its name.
+    pub fn into_request(self, user_id: &str, idempotency_key: &str) -> IdempotentRequest {
+        IdempotentRequest {
+            user_id: user_id.to_owned(),
+            idempotency_key: idempotency_key.to_owned(),
+            key_id: self.key_id,
+            expires_at: self.expires_at,
+            digest: self.digest,
         }
     }
 }
 
-/// That a key was revoked, and why.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Revocation {
-    /// When.
-    pub revoked_at: i64,
-    /// In its owner's words.
-    pub revocation_reason: Option<String>,
-    /// When the record was changed by it.
-    pub updated_at: i64,
+impl From<&EventRecord> for Event {
+    fn from(event: &EventRecord) -> Self {
+        Self {
+            id: event.id.clone(),
+            time: event.time,
+            action: event.action,
+            actor_user_id: event.actor_user_id.clone(),
+            actor_key_id: event.actor_key_id.clone(),
+            fields: event.fields.clone(),
+        }
+    }
+}
+
+impl From<&RateLimit> for Limit {
+    fn from(limit: &RateLimit) -> Self {
+        Self { requests: limit.requests, window_seconds: limit.window_seconds }
+    }
+}
+
+impl From<Limit> for RateLimit {
+    fn from(limit: Limit) -> Self {
+        Self { requests: limit.requests, window_seconds: limit.window_seconds }
+    }
+}
+
+/// An action as its name in the WIT.
+mod action {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use crate::storage::Action;
+
+    const NAMES: [(Action, &str); 5] = [
+        (Action::Created, "created"),
+        (Action::IssuedAgain, "issued-again"),
+        (Action::Updated, "updated"),
+        (Action::Rotated, "rotated"),
+        (Action::Revoked, "revoked"),
+    ];
+
+    pub fn serialize<S: Serializer>(action: &Action, serializer: S) -> Result<S::Ok, S::Error> {
+        NAMES.iter().find(|(named, _)| named == action).map(|(_, name)| name).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Action, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let named = NAMES.iter().find(|(_, known)| *known == name);
+        named.map(|(action, _)| *action).ok_or_else(|| D::Error::custom("unknown action"))
+    }
 }
 
 /// Reads an entry of JSON.

@@ -1,4 +1,4 @@
-//! The world `keyvalue`: the bucket of the host, and what is exported.
+//! The world `keyvalue`: the host's bucket and the exports.
 
 use std::sync::OnceLock;
 
@@ -7,11 +7,14 @@ use crate::{
     bucket::Bucket,
     context,
     context_types::{self, Caller, InternalCause, Policy},
-    incident, keys, projects,
-    storage::{self, Error, KeyFilter, KeyRecord, ProjectReference},
+    incident, keys, limits, limits_types, projects,
+    storage::{
+        self, Error, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyRole, ProjectReference,
+        ProjectRole,
+    },
 };
 
-/// The bucket's name, and the name where a host has one bucket only, without a name.
+/// The name of the bucket, and the name on hosts that have one bucket without a name.
 const IDENTIFIERS: [&str; 2] = ["keycell", ""];
 
 struct Guest;
@@ -22,8 +25,7 @@ mod export {
     use super::Guest;
 }
 
-/// The bucket, opened once: there are hosts that open a copy, in which what is written stays as long
-/// as it is open.
+/// The bucket, opened once: some hosts open a copy each time, and lose its entries when it is closed.
 fn bucket() -> Result<&'static store::Bucket, Error> {
     static BUCKET: OnceLock<store::Bucket> = OnceLock::new();
     if let Some(bucket) = BUCKET.get() {
@@ -37,7 +39,7 @@ fn bucket() -> Result<&'static store::Bucket, Error> {
     Ok(BUCKET.get_or_init(|| opened))
 }
 
-/// Whatever the store says went wrong, the host has heard of it: it is the host that said so.
+/// The host, which reports the error, knows its cause.
 impl From<store::Error> for Error {
     fn from(_: store::Error) -> Self {
         Self::Unavailable
@@ -57,8 +59,8 @@ impl Bucket for store::Bucket {
         Ok(store::Bucket::delete(self, name)?)
     }
 
-    fn increment(&self, name: &str) -> Result<u64, Error> {
-        Ok(atomics::increment(self, name, 1)?)
+    fn increment(&self, name: &str, delta: u64) -> Result<u64, Error> {
+        Ok(atomics::increment(self, name, delta)?)
     }
 
     fn for_each_name(&self, see: &mut dyn FnMut(&str)) -> Result<(), Error> {
@@ -75,57 +77,86 @@ impl Bucket for store::Bucket {
 }
 
 impl storage::Guest for Guest {
-    fn insert_key(key: KeyRecord) -> Result<(), Error> {
-        keys::insert_key(bucket()?, &key)
+    fn insert_key(key: KeyRecord, event: EventRecord, request: Option<IdempotentRequest>) -> Result<(), Error> {
+        keys::insert_key(bucket()?, &key, &event, request.as_ref())
     }
 
-    fn find_key(id: String) -> Result<KeyRecord, Error> {
-        keys::find_key(bucket()?, &id)
+    fn find_key(id: String, viewer: String) -> Result<KeyRole, Error> {
+        keys::find_key(bucket()?, &id, &viewer)
     }
 
     fn find_key_by_lookup(lookup: String) -> Result<KeyRecord, Error> {
         keys::find_key_by_lookup(bucket()?, &lookup)
     }
 
+    fn find_request(user_id: String, idempotency_key: String, now: i64) -> Result<IdempotentRequest, Error> {
+        keys::find_request(bucket()?, &user_id, &idempotency_key, now)
+    }
+
     fn list_keys(filter: KeyFilter) -> Result<Vec<KeyRecord>, Error> {
         keys::list_keys(bucket()?, &filter)
     }
 
-    fn update_key(key: KeyRecord) -> Result<(), Error> {
-        keys::update_key(bucket()?, &key)
+    fn list_events(filter: EventFilter) -> Result<Vec<EventRecord>, Error> {
+        keys::list_events(bucket()?, &filter)
     }
 
-    fn rotate_key(key: KeyRecord, replacement: KeyRecord) -> Result<(), Error> {
-        keys::rotate_key(bucket()?, &key, &replacement)
+    fn update_key(key: KeyRecord, event: EventRecord) -> Result<(), Error> {
+        keys::update_key(bucket()?, &key, &event)
     }
 
-    /// Nobody hears of a use that could not be stored: the key is good all the same.
+    fn rotate_key(
+        key: KeyRecord,
+        event: EventRecord,
+        replacement: KeyRecord,
+        replacement_event: EventRecord,
+    ) -> Result<(), Error> {
+        keys::rotate_key(bucket()?, &key, &event, &replacement, &replacement_event)
+    }
+
+    fn replace_secret(key: KeyRecord, event: EventRecord) -> Result<(), Error> {
+        keys::replace_secret(bucket()?, &key, &event)
+    }
+
+    /// A use that cannot be stored is lost: the key is valid all the same.
     fn record_use(id: String, at: i64) {
         let _ = bucket().and_then(|bucket| keys::record_use(bucket, &id, at));
     }
 
-    fn find_project(reference: ProjectReference, user_id: String) -> Result<String, Error> {
+    fn find_project(reference: ProjectReference, user_id: String) -> Result<ProjectRole, Error> {
         projects::find_project(bucket()?, &reference, &user_id)
     }
 }
 
-/// These can't answer an error: where there is no caller or no policy, the call ends with a trap.
+// The following functions have no error, so a store that fails ends the call with a trap.
+
+impl limits_types::Guest for Guest {
+    fn load(key_id: String) -> i64 {
+        bucket().and_then(|bucket| limits::load(bucket, &key_id)).expect("the store must hold the rate limit")
+    }
+
+    fn compare_and_store(key_id: String, expected: i64, new: i64) -> bool {
+        let stored = bucket().and_then(|bucket| limits::compare_and_store(bucket, &key_id, expected, new));
+        stored.expect("the store must hold the rate limit")
+    }
+}
+
 impl context_types::Guest for Guest {
     fn get_caller() -> Caller {
-        bucket().and_then(|bucket| context::caller(bucket)).expect("a caller")
+        bucket().and_then(|bucket| context::caller(bucket)).expect("the bucket must have a readable caller")
     }
 
     fn get_policy() -> Policy {
-        bucket().and_then(|bucket| context::policy(bucket)).expect("a policy")
+        bucket().and_then(|bucket| context::policy(bucket)).expect("the bucket must have a policy.prefix")
     }
 
     fn report_internal(cause: InternalCause) -> String {
         let cause = match cause {
-            InternalCause::Policy => "the policy breaks its own rules",
-            InternalCause::Caller => "the caller expires outside the years 1970 to 9999",
-            InternalCause::Clock => "the clock is outside the years 1970 to 9999",
-            InternalCause::StorageRecord => "a stored record breaks the rules by which records are written",
+            InternalCause::Policy => "the policy is invalid: check its prefix, scopes and lives",
+            InternalCause::Caller => "the caller's user id is invalid: correct the entry caller.user-id",
+            InternalCause::Clock => "the clock is outside the years 1970 to 9999: set the system's time",
+            InternalCause::StorageRecord => "a stored record is invalid: check the bucket for damage",
         };
-        bucket().and_then(|bucket| incident::report(bucket, cause)).expect("a log")
+        bucket().and_then(|bucket| incident::report(bucket, cause)).expect("the store must take an incident")
     }
 }

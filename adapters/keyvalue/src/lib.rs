@@ -1,9 +1,9 @@
-//! The adapter from `wasi:keyvalue` to keycell's storage, caller and policy.
+//! The adapter from `wasi:keyvalue` to keycell's storage, rate limits, caller and policy.
 //!
-//! [`keys`] is what it does: how a key is kept in entries of a bucket so that no change is lost and
-//! nothing half-done is seen. [`names`] and [`entries`] are how entries are called and what is in
-//! them, [`claim`] is the one thing that is atomic, [`projects`] and [`context`] are what the
-//! bucket's owner has written. On `wasm32` the module `guest` exports them as the world `keyvalue`.
+//! [`keys`] keeps keys, events and requests in entries of a bucket so that no change is lost and no
+//! half of a change is visible. [`names`] and [`entries`] define the entries, [`claim`] is the one
+//! atomic step, [`limits`] counts, and [`projects`] and [`context`] read what the owner of the bucket
+//! has written. On `wasm32`, the module `guest` exports them as the world `keyvalue`.
 
 #![deny(missing_docs, unsafe_code)]
 
@@ -13,6 +13,7 @@ pub mod context;
 pub mod entries;
 pub mod incident;
 pub mod keys;
+pub mod limits;
 pub mod names;
 pub mod projects;
 
@@ -31,4 +32,4 @@ pub mod bindings {
     });
 }
 
-pub use bindings::exports::keycell::api_keys::{context as context_types, storage};
+pub use bindings::exports::keycell::api_keys::{context as context_types, limits as limits_types, storage};

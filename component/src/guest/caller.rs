@@ -1,12 +1,13 @@
 //! Authentication of the caller.
 
-use alloc::borrow::ToOwned;
+use alloc::{borrow::ToOwned, string::ToString};
 
 use super::api_keys::Error;
 use super::context::{self, InternalCause};
 use super::record::stored_optional_time;
 use super::{presented, storage};
 use crate::access::{ActingKey, Actor};
+use crate::id::ApiKeyId;
 use crate::scopes;
 use crate::time::Time;
 use crate::user::UserId;
@@ -17,6 +18,17 @@ pub fn acting(now: Time, scope: &str) -> Result<Actor, Error> {
     let actor = authenticated(now)?.ok_or(Error::Forbidden)?;
     require(&actor, scope)?;
     Ok(actor)
+}
+
+/// Authenticates the caller of a revocation of the key with this id, if it is one.
+pub fn revoking(now: Time, id: Option<ApiKeyId>) -> Result<Actor, Error> {
+    let actor = authenticated(now)?.ok_or(Error::Forbidden)?;
+    let id = id.map(|id| id.to_string());
+    if actor.may_call_revoke(id.as_deref()) {
+        Ok(actor)
+    } else {
+        Err(Error::InsufficientScope(scopes::WRITE.to_owned()))
+    }
 }
 
 /// Authenticates the caller of a verification, which the host may make, too.

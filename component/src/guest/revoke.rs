@@ -7,7 +7,6 @@ use super::{caller, change, find, imports, mint};
 use crate::event::Field;
 use crate::id::ApiKeyId;
 use crate::name::RevocationReason;
-use crate::scopes;
 
 /// The attempts to revoke a key. There are many, so that other changes at the same time do not keep
 /// the key from being revoked.
@@ -19,9 +18,10 @@ pub fn revoke_api_key(
     if_revision: Option<u32>,
 ) -> Result<ApiKeyDetails, Error> {
     let now = imports::now()?;
-    let actor = caller::acting(now, scopes::WRITE)?;
+    let id = ApiKeyId::parse(api_key_id);
+    let actor = caller::revoking(now, id.as_ref().ok().copied())?;
     let mut faults = Faults::default();
-    let id = faults.take("api_key_id", ApiKeyId::parse(api_key_id));
+    let id = faults.take("api_key_id", id);
     let reason = faults.take_optional("reason", reason, RevocationReason::parse);
     let (Some(id), Some(reason)) = (id, reason) else {
         return Err(faults.into());

@@ -1,1 +1,1 @@
-"""A host of keycell.wasm: the component decides, this package gives it what it may reach."""
+"""A host of keycell.wasm: the component decides, this package moves data."""

@@ -1,4 +1,4 @@
-"""The command: keys in a database file, for a user whose word is taken."""
+"""The command: keys in a database file. It believes the user that it is given."""
 
 import json
 import os
@@ -6,21 +6,21 @@ import sqlite3
 import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from wasmtime import WasmtimeError
 from wasmtime.component import Component
 
-from . import wit
 from .authority import ENGINE, Authority
 from .database import open_database
-from .storage import sqlite_storage
+from .output import tool_json
+from .storage import SqliteStorage
+from .wit import Json, KeycellError, policy, user
 
 COMPONENT = Path(os.environ.get("KEYCELL_COMPONENT", Path(__file__).parents[3] / "dist/keycell.wasm"))
 SCOPES = ["api-keys:read", "api-keys:write"]
-LONGEST_KEY = 4096
+MAX_KEY_LENGTH = 4096
 
 
 class Parser(ArgumentParser):
@@ -31,30 +31,40 @@ class Parser(ArgumentParser):
 
 def parser() -> Parser:
     parser = Parser(prog="keycell_host")
-    parser.add_argument("--database", type=Path, required=True, help="the file; it is made if there is none")
-    parser.add_argument("--user", default="local", help="for whom the command acts")
+    parser.add_argument("--database", type=Path, required=True, help="the database file, created if it does not exist")
+    parser.add_argument("--user", default="local", help="the user that calls (default: local)")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("create", help="creates a key and shows it this once").add_argument("name")
-    commands.add_parser("get", help="shows what is known of a key").add_argument("id")
-    commands.add_parser("verify", help="tells who the key on standard input is, or why it is refused")
-    commands.add_parser("list", help="shows the newest of the user's active keys")
+    commands.add_parser("create", help="create a key and show it this once").add_argument("name")
+    commands.add_parser("get", help="show the fields of a key").add_argument("id")
+    commands.add_parser("verify", help="verify the key on standard input")
+    commands.add_parser("list", help="list the newest active keys of the user")
     return parser
 
 
-def run(arguments: Namespace, authority: Authority) -> dict[str, Any]:
-    caller = wit.Caller(arguments.user, SCOPES)
+def run(arguments: Namespace, authority: Authority) -> Json:
+    caller = user(arguments.user, SCOPES)
     match arguments.command:
         case "create":
-            return asdict(authority.call(caller, wit.create_api_key(arguments.name)))
+            answer = authority.call(caller, "create_api_key", name=arguments.name)
         case "get":
-            return asdict(authority.call(caller, wit.get_api_key(arguments.id)))
+            answer = authority.call(caller, "get_api_key", api_key_id=arguments.id)
         case "list":
-            return asdict(authority.call(caller, wit.list_api_keys()))
+            answer = authority.call(caller, "list_api_keys")
         case _:
-            key = sys.stdin.buffer.read(LONGEST_KEY).decode(errors="replace")
-            call = wit.verify_api_key(key.removesuffix("\n").removesuffix("\r"))
-            verification = authority.call(None, call)
-            return {"valid": isinstance(verification, wit.VerifiedApiKey), **asdict(verification)}
+            key = sys.stdin.buffer.read(MAX_KEY_LENGTH).decode(errors="replace")
+            answer = authority.call(caller, "verify_api_key", key=key.removesuffix("\n").removesuffix("\r"))
+    return tool_json(answer)
+
+
+def sentence(error: Exception) -> str:
+    match error:
+        case KeycellError(kind="invalid-input", payload=faults):
+            return "; ".join(f"{fault['field']} {fault['message']}" for fault in faults)
+        case KeycellError(kind="not-found", payload=subject):
+            return f"no such {subject}"
+        case KeycellError(kind="internal", payload=correlation_id):
+            return f"internal error: see the log entry {correlation_id}"
+    return str(error)
 
 
 def main() -> int:
@@ -62,10 +72,9 @@ def main() -> int:
     try:
         component = Component.from_file(ENGINE, COMPONENT)
         with closing(open_database(arguments.database)) as database:
-            authority = Authority(component, sqlite_storage(database), wit.Policy(default_scopes=SCOPES))
-            answer = run(arguments, authority)
-    except (wit.KeycellError, WasmtimeError, sqlite3.Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+            answer = run(arguments, Authority(component, SqliteStorage(database), policy(SCOPES)))
+    except (KeycellError, WasmtimeError, sqlite3.Error, OSError) as error:
+        print(f"error: {sentence(error)}", file=sys.stderr)
         return 1
     print(json.dumps(answer))
     return 0 if answer.get("valid", True) else 1

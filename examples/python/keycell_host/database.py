@@ -1,37 +1,53 @@
 """Opening a database. The schema is keycell's own, so that its other hosts can open the same file."""
 
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
-MIGRATIONS = Path(__file__).parents[3] / "host/src/storage/sqlite/migrations"
-PATIENCE_SECONDS = 4.0
+MIGRATIONS = Path(__file__).parents[3] / "host/keycell-sqlite/src/migrations"
+APPLICATION_ID = 0x6B657963  # "keyc"
+BUSY_TIMEOUT_SECONDS = 4.0
 
 
 def open_database(path: Path, migrations: Path = MIGRATIONS) -> sqlite3.Connection:
-    """Opens a database, and makes it where there is none. Only the thread that opened it may use it."""
-    scripts = _read_scripts(migrations)
-    with suppress(FileExistsError):  # For its user alone; SQLite gives its other files the same permissions.
-        path.touch(0o600, exist_ok=False)
-    # An absolute path: SQLite has names of its own for databases that are nowhere.
-    database = sqlite3.connect(path.absolute(), PATIENCE_SECONDS, isolation_level=None)
-    _write_ahead(database)
-    database.executescript("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
-    _migrate(database, scripts)
-    return database
-
-
-def _read_scripts(migrations: Path) -> list[str]:
+    """Opens a database, and creates it if the file does not exist. Only the thread that opened it may use it."""
     scripts = [file.read_text(encoding="utf-8") for file in sorted(migrations.glob("*.sql"))]
     if not scripts:
         raise FileNotFoundError(f"there are no migrations in {migrations}")
-    return scripts
+    with suppress(FileExistsError):  # For its user alone: SQLite gives its other files the same permissions.
+        path.touch(0o600, exist_ok=False)
+    # An absolute path: SQLite has names of its own for databases that are in no file.
+    database = sqlite3.connect(path.absolute(), BUSY_TIMEOUT_SECONDS, isolation_level=None)
+    _check_owner(database, scripts)  # Before anything is written.
+    _write_ahead(database)
+    database.execute("PRAGMA synchronous = FULL")
+    _migrate(database, scripts)
+    database.execute("PRAGMA foreign_keys = ON")  # Not before: a migration may rebuild tables.
+    return database
+
+
+def _check_owner(database: sqlite3.Connection, scripts: list[str]) -> None:
+    """Refuses a file of another program or of a newer keycell. A file of version 0.1 has no application id."""
+    id, version = _pragma(database, "application_id"), _pragma(database, "user_version")
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript("".join(scripts[:version]))
+        is_old = id == 0 and version < 2 and _schema(database) == _schema(model)
+    if id != APPLICATION_ID and not is_old:
+        raise sqlite3.NotSupportedError("the file is not a keycell database: choose another file")
+    if version > len(scripts):
+        raise sqlite3.NotSupportedError("a newer keycell wrote this database: use that version")
+
+
+def _schema(database: sqlite3.Connection) -> list[str]:
+    named = "SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
+    return [sql for (sql,) in database.execute(named)]
 
 
 def _write_ahead(database: sqlite3.Connection) -> None:
     # Of all statements, SQLite does not wait in this one while another process opens the same new file.
-    deadline = monotonic() + PATIENCE_SECONDS
+    deadline = monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
             database.execute("PRAGMA journal_mode = WAL")
@@ -43,18 +59,26 @@ def _write_ahead(database: sqlite3.Connection) -> None:
 
 
 def _migrate(database: sqlite3.Connection, scripts: list[str]) -> None:
-    if _version(database) < len(scripts):
-        with database:
-            database.execute("BEGIN IMMEDIATE")
-            # Asked again: another process that opened it at the same moment may have been first.
-            for number in range(_version(database), len(scripts)):
-                # `executescript` would end the transaction.
-                for statement in scripts[number].split(";\n"):
-                    database.execute(statement)
-                database.execute(f"PRAGMA user_version = {number + 1}")
-    if _version(database) > len(scripts):
-        raise sqlite3.NotSupportedError("a newer keycell wrote this database")
+    if _pragma(database, "user_version") == len(scripts):
+        return
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        # Read again within the transaction: another process may have migrated the file in between.
+        for number in range(_pragma(database, "user_version"), len(scripts)):
+            for statement in _statements(scripts[number]):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {number + 1}")
 
 
-def _version(database: sqlite3.Connection) -> int:
-    return int(database.execute("PRAGMA user_version").fetchone()[0])
+def _statements(script: str) -> Iterator[str]:
+    """Splits a script as SQLite's shell does. `executescript` would end the transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _pragma(database: sqlite3.Connection, name: str) -> int:
+    return int(database.execute(f"PRAGMA {name}").fetchone()[0])

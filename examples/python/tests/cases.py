@@ -1,4 +1,4 @@
-"""The cases of `tests/cases`, as `docs/conformance.md` says how they read."""
+"""The cases of `tests/cases`. `docs/conformance.md` describes them."""
 
 import json
 from collections.abc import Iterator
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FILES = Path(__file__).parents[3] / "tests/cases"
+from keycell_host.wit import Json
 
-Json = dict[str, Any]
+FILES = Path(__file__).parents[3] / "tests/cases"
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,19 @@ def substitute(value: Any, variables: Json) -> Any:
             return [substitute(item, variables) for item in value]
         case dict():
             return {name: substitute(field, variables) for name, field in value.items()}
+        case _:
+            return value
+
+
+def repeat(value: Any) -> Any:
+    """Puts texts in place of `{"$repeat": [text, count]}`."""
+    match value:
+        case {"$repeat": [text, count]}:
+            return text * count
+        case list():
+            return [repeat(item) for item in value]
+        case dict():
+            return {name: repeat(field) for name, field in value.items()}
         case _:
             return value
 

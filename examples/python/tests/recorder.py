@@ -1,25 +1,34 @@
-"""Storage that remembers what it was asked, and fails when it is told to."""
+"""Storage that records its calls and fails as the case says."""
 
-from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import fields
 from typing import Any
 
-from keycell_host.failure import log_cause
-from keycell_host.wit import KeyRecord, Storage, StorageError
+from wasmtime.component import Variant
+
+from keycell_host.authority import log_cause
+from keycell_host.wit import Json, StorageError
 
 
 class Recorder:
-    def __init__(self, storage: Storage, failures: list[dict[str, Any]]) -> None:
+    def __init__(self, storage: Any, failures: list[Json]) -> None:
         self.calls: list[str] = []
-        self.written: list[KeyRecord] = []
+        self.keys: list[Json] = []
+        self.events: list[Json] = []
+        self.requests: list[Json] = []
+        self._storage = storage
         self._failures = deepcopy(failures)
-        functions = {field.name: getattr(storage, field.name) for field in fields(storage)}
-        fault = functions.pop("fault")
-        recorded = {name: self._recorded(name, function) for name, function in functions.items()}
-        self.storage = Storage(**recorded, fault=fault)
+        self._events_of_step = 0
 
-    def _recorded(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def begin_step(self) -> None:
+        self.calls.clear()
+        self._events_of_step = len(self.events)
+
+    def events_of_step(self) -> list[Json]:
+        return self.events[self._events_of_step :]
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self._storage, name)
+
         def record(*arguments: Any) -> Any:
             self._called(name.replace("_", "-"), *arguments)
             return function(*arguments)
@@ -28,7 +37,10 @@ class Recorder:
 
     def _called(self, call: str, *arguments: Any) -> None:
         self.calls.append(call)
-        self.written += [argument for argument in arguments if isinstance(argument, KeyRecord)]
+        for record in (argument for argument in arguments if isinstance(argument, dict)):
+            for field, records in {"hash": self.keys, "action": self.events, "digest": self.requests}.items():
+                if field in record:
+                    records.append({name: as_json(value) for name, value in record.items()})
         failure = next((failure for failure in self._failures if failure["call"] == call and failure["times"]), None)
         if failure is None:
             return
@@ -36,3 +48,8 @@ class Recorder:
         if failure["with"] == "internal":
             raise StorageError("internal", log_cause("the case says so"))
         raise StorageError(failure["with"])
+
+
+def as_json(value: Any) -> Any:
+    assert not isinstance(value, Variant)
+    return value.hex() if isinstance(value, bytes) else value

@@ -2,21 +2,21 @@
 
 import json
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
-from wasmtime.component import Component
+from wasmtime.component import Component, Variant
 
-from keycell_host import wit
-from keycell_host.wit import Caller, KeycellError, KeyRecord, Refusal, VerifiedApiKey
+from keycell_host.output import tool_json
+from keycell_host.wit import Caller, Json, KeycellError
 
-from .cases import FILES, Case, Json, cases, substitute
+from .cases import FILES, Case, cases, repeat, substitute
 from .expect import difference
-from .world import World, caller, milliseconds
+from .world import World, caller
 
 SCHEMAS = Path(__file__).parents[3] / "tests/schemas"
 SECRET_LENGTH = 43
@@ -55,71 +55,89 @@ def test_a_case_that_expects_an_error_fails_where_none_comes(component: Componen
     assert first_fault(replace(case, steps=[step]), component, database) == "step 1: it returns"
 
 
-def test_a_secret_is_found_wherever_it_is_told_again() -> None:
+def test_a_secret_is_found_wherever_it_is_returned_again() -> None:
     secret = "s" * SECRET_LENGTH
     created: Json = {"key": f"keycell_lookup_{secret}123456"}
     secrets: list[str] = []
-    assert told_secret(created, [{"name": "laptop"}], secrets) is None
-    assert told_secret({"name": f"my {secret}"}, [], secrets) == "the answer tells an earlier key's secret"
+    assert leaked_secret(created, [{"name": "laptop"}], secrets) is None
+    assert leaked_secret({"name": f"my {secret}"}, [], secrets) == "the answer holds an earlier key's secret"
     for written in [secret, secret.encode().hex()]:
-        assert told_secret({}, [{"hash": written}], secrets) == "storage was handed a secret"
+        assert leaked_secret({}, [{"hash": written}], secrets) == "storage received a secret"
 
 
 def first_fault(case: Case, component: Component, database: Path) -> str | None:
-    """What goes otherwise than the case says, if anything does."""
+    """The first deviation from the case."""
     with closing(World(component, database, case.set_up)) as world:
         saved: Json = {}
         secrets: list[str] = []
         for number, step in enumerate(case.steps, 1):
             if "call" not in step:
-                world.now = milliseconds(step["now"])
+                world.change(step)
             elif fault := run(world, step, saved, secrets):
                 return f"step {number}: {fault}"
     return None
 
 
 def run(world: World, step: Json, saved: Json, secrets: list[str]) -> str | None:
-    """Makes the call of a step; gives what went otherwise than it must, if anything did."""
-    arguments = substitute(step["arguments"], saved)
-    validator(step["call"], "input").validate(arguments)
-    world.recorder.calls.clear()
-    outcome, answer = call(world, step["call"], caller(step.get("as", {"user": "nobody"})), arguments)
+    """Makes the call of a step and returns the first deviation."""
+    arguments = repeat(substitute(step.get("arguments", {}), saved))
+    is_tool = step["call"] != "describe_caller"
+    if is_tool:
+        has_text = isinstance(arguments.get("metadata"), dict) and "$text" in arguments["metadata"]
+        valid = {name: value for name, value in arguments.items() if not (has_text and name == "metadata")}
+        validator(step["call"], "input").validate(valid)
+    recorder = world.recorder
+    recorder.begin_step()
+    outcome, answer = call(world, step["call"], caller(repeat(substitute(step.get("as", {}), saved))), arguments)
     if outcome not in step:
         return f"it {outcome}"
-    if outcome == "returns":
+    if outcome == "returns" and is_tool:
         validator(step["call"], "output").validate(answer)
     if fault := difference("answer", substitute(step[outcome], saved), answer):
         return fault
-    if step.get("storage_calls", world.recorder.calls) != world.recorder.calls:
-        return f"called {world.recorder.calls} of storage"
+    if step.get("storage_calls", recorder.calls) != recorder.calls:
+        return f"called {recorder.calls} of storage"
     saved |= {name: part(answer, pointer) for name, pointer in step.get("save", {}).items()}
-    written = [record_json(key) for key in world.recorder.written]
-    if "stored" in step and (fault := difference("stored", substitute(step["stored"], saved), written[-1])):
-        return fault
-    return told_secret(answer, written, secrets)
+    received = {
+        "stored": recorder.keys[-1:],
+        "stored_events": [recorder.events_of_step()],
+        "stored_request": recorder.requests[-1:],
+    }
+    for name, actual in received.items():
+        if name in step and (fault := difference(name, [substitute(step[name], saved)], actual)):
+            return fault.replace("[0]", "", 1)
+    return leaked_secret(answer, recorder.keys + recorder.events + recorder.requests, secrets)
 
 
 def call(world: World, tool: str, caller: Caller, arguments: Json) -> tuple[str, Json]:
-    """What the tool `returns`, or how it `fails`."""
-    is_verification = tool == "verify_api_key"
+    """The outcome, `returns` or `fails`, and the result or the error."""
+    function = "list_events" if tool == "list_api_key_events" else tool
     try:
-        answer = world.authority.call(None if is_verification else caller, getattr(wit, tool)(**arguments))
+        return "returns", tool_json(world.authority.call(caller, function, **passed(tool, arguments)))
     except KeycellError as error:
         return "fails", error_json(error)
-    return "returns", verification_json(answer) if is_verification else asdict(answer)
 
 
-def verification_json(verification: VerifiedApiKey | Refusal) -> Json:
-    nothing: Json = {"id": None, "user_id": None, "project_id": None, "expires_at": None, "scopes": []}
-    if isinstance(verification, Refusal):
-        return {"valid": False, **asdict(verification), **nothing}
-    return {"valid": True, "reason": None, "missing_scopes": [], **asdict(verification)}
+def passed(tool: str, arguments: Json) -> Json:
+    """The arguments of a tool as the component takes them."""
+    passed = dict(arguments)
+    match arguments:
+        case {"metadata": {"$text": text}}:
+            passed["metadata"] = text
+        case {"metadata": metadata}:
+            passed["metadata"] = json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
+    if tool == "update_api_key" and "rate_limit" in arguments:
+        limit = arguments["rate_limit"]
+        passed["rate_limit"] = Variant("remove") if limit is None else Variant("set", limit)
+    return passed
 
 
 def error_json(error: KeycellError) -> Json:
     match error.kind:
         case "invalid-input":
-            return {"kind": error.kind, "faults": [asdict(fault) for fault in error.payload]}
+            return {"kind": error.kind, "faults": error.payload}
+        case "insufficient-scope":
+            return {"kind": error.kind, "scope": error.payload}
         case "not-found":
             return {"kind": error.kind, "subject": error.payload}
         case "internal":
@@ -128,12 +146,8 @@ def error_json(error: KeycellError) -> Json:
             return {"kind": error.kind}
 
 
-def record_json(key: KeyRecord) -> Json:
-    return {**asdict(key), "hash": key.hash.hex()}
-
-
 def part(value: Any, pointer: str) -> Any:
-    """What a JSON pointer points at."""
+    """The part of a value that a JSON pointer names."""
     for name in pointer.split("/")[1:]:
         value = value[int(name)] if isinstance(value, list) else value[name]
     return value
@@ -144,14 +158,14 @@ def validator(tool: str, side: str) -> Draft7Validator:
     return Draft7Validator(json.loads((SCHEMAS / f"{tool}.{side}.json").read_text(encoding="utf-8")))
 
 
-def told_secret(answer: Json, written: list[Json], secrets: list[str]) -> str | None:
-    """No secret is in storage, and none is told a second time."""
+def leaked_secret(answer: Json, written: list[Json], secrets: list[str]) -> str | None:
+    """The fault if a secret is in storage or is returned a second time."""
     if any(secret in json.dumps(answer) for secret in secrets):
-        return "the answer tells an earlier key's secret"
+        return "the answer holds an earlier key's secret"
     if "key" in answer:
-        # Without the checksum, which may be made again.
+        # Without the checksum, which can be computed.
         secrets.append(answer["key"].rpartition("_")[2][:SECRET_LENGTH])
     stored = json.dumps(written)
     if any(secret in stored or secret.encode().hex() in stored for secret in secrets):
-        return "storage was handed a secret"
+        return "storage received a secret"
     return None

@@ -1,4 +1,4 @@
-"""A host whose clock and random bytes are those of a case."""
+"""A host with the clock and the random bytes of a case."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,10 +10,9 @@ from wasmtime.component import Component
 
 from keycell_host.authority import Authority
 from keycell_host.database import open_database
-from keycell_host.storage import sqlite_storage
-from keycell_host.wit import Caller, Policy
+from keycell_host.storage import SqliteStorage
+from keycell_host.wit import Caller, Json, user
 
-from .cases import Json
 from .recorder import Recorder
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,18 +22,31 @@ class World:
     def __init__(self, component: Component, path: Path, set_up: Json) -> None:
         self.now = milliseconds(set_up["now"])
         self.database = open_database(path)
-        self.recorder = Recorder(sqlite_storage(self.database), set_up.get("storage_fails", []))
+        self.recorder = Recorder(SqliteStorage(self.database), set_up.get("storage_fails", []))
         for project in set_up.get("projects", []):
             insert_project(path, project["id"], project["slug"], project["members"])
-        policy = set_up["policy"]
+        self.path = path
+        self.policy = policy(set_up["policy"])
         random = stream(set_up["random_seed"])
         self.authority = Authority(
             component,
-            self.recorder.storage,
-            Policy(policy["prefix"], policy["default_scopes"], policy["longest_life_ms"]),
+            self.recorder,
+            self.policy,
             clock=lambda: self.now * 1_000_000,
             random=lambda length: bytes(islice(random, length)),
         )
+
+    def change(self, step: Json) -> None:
+        """Takes a step that is no call."""
+        match step:
+            case {"now": now}:
+                self.now = milliseconds(now)
+            case {"policy": changed}:
+                self.policy |= policy(changed)
+            case {"project": slug, "user": user, "role": role}:
+                set_role(self.path, slug, user, role)
+            case _:
+                raise ValueError("the case has an unknown step")
 
     def close(self) -> None:
         self.database.close()
@@ -55,19 +67,40 @@ def milliseconds(time: str) -> int:
     return (parsed.replace(tzinfo=parsed.tzinfo or UTC) - EPOCH) // timedelta(milliseconds=1)
 
 
+def policy(set_up: Json) -> Json:
+    return {
+        "prefix": set_up["prefix"],
+        "default_scopes": set_up["default_scopes"],
+        "grantable_scopes": set_up.get("grantable_scopes"),
+        "longest_life": set_up.get("longest_life_ms"),
+        "default_life": set_up.get("default_life_ms"),
+    }
+
+
 def caller(set_up: Json) -> Caller:
-    expires_at = set_up.get("expires_at")
-    return Caller(
-        set_up["user"],
-        set_up.get("scopes", []),
-        set_up.get("project_id"),
-        None if expires_at is None else milliseconds(expires_at),
-    )
+    if "bearer" in set_up:
+        bearer: str = set_up["bearer"]
+        return bearer
+    if "user" not in set_up:
+        return None
+    return user(set_up["user"], set_up.get("scopes", []), set_up.get("operator", False))
 
 
-def insert_project(database: Path, id: str, slug: str, members: list[str]) -> None:
-    connection = sqlite3.connect(database)
-    with connection:
+def insert_project(database: Path, id: str, slug: str, members: list[str | Json]) -> None:
+    with sqlite3.connect(database) as connection:
         connection.execute("INSERT INTO projects (id, slug, created_at) VALUES (?, ?, 0)", [id, slug])
-        connection.executemany("INSERT INTO project_members VALUES (?, ?)", [(id, user) for user in members])
+    connection.close()
+    for member in members:
+        named = {"user": member, "role": "member"} if isinstance(member, str) else member
+        set_role(database, slug, named["user"], named["role"])
+
+
+def set_role(database: Path, slug: str, user: str, role: str | None) -> None:
+    """Gives a user a role in a project, or removes the user from it."""
+    project = "(SELECT id FROM projects WHERE slug = ?)"
+    with sqlite3.connect(database) as connection:
+        connection.execute(f"DELETE FROM project_members WHERE project_id = {project} AND user_id = ?", [slug, user])
+        if role is not None:
+            values = f"VALUES ({project}, ?, ?)"
+            connection.execute(f"INSERT INTO project_members (project_id, user_id, role) {values}", [slug, user, role])
     connection.close()

@@ -1,6 +1,6 @@
 //! The command `keycell`.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod arguments;
 mod command;
@@ -18,12 +18,16 @@ mod signal;
 mod table;
 mod time;
 mod usage;
+mod zeroing_allocator;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::command::Cli;
+use crate::{command::Cli, zeroing_allocator::ZeroingAllocator};
+
+#[global_allocator]
+static ALLOCATOR: ZeroingAllocator = ZeroingAllocator;
 
 fn main() -> ExitCode {
     if let Some(place) = secrets::find_key() {

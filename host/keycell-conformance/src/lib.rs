@@ -23,7 +23,9 @@
 #![deny(missing_docs)]
 
 mod case;
+mod checksum;
 mod expect;
+pub mod model;
 mod recorder;
 mod runner;
 pub mod storage;

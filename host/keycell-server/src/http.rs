@@ -1,17 +1,26 @@
 //! The HTTP server: the routes, and the layers around them.
 
 mod authentication;
+mod authorize;
 mod body;
 mod client_address;
 mod connections;
 mod delay;
+mod form;
+mod gate;
 mod health;
 mod host_names;
 mod mcp;
+mod metrics;
+mod oauth;
+mod openapi;
+mod operations;
 mod places;
 mod problem;
+mod rate_limit_headers;
 mod request_limit;
 mod request_log;
+mod rest;
 mod wiped;
 mod wrong_keys;
 
@@ -31,7 +40,7 @@ pub use self::{
     host_names::AllowedHosts,
     places::Limits,
 };
-use self::{request_limit::RequestLimit, wrong_keys::WrongKeys};
+use self::{gate::Gate, metrics::Metrics, request_limit::RequestLimit};
 use crate::mcp::McpServer;
 
 /// The routes of a server, and what they share.
@@ -42,28 +51,43 @@ pub struct Routes<S: ProjectStorage> {
     pub trusted_proxies: TrustedProxies,
     pub max_requests_per_client: usize,
     pub request_timeout: Duration,
+    /// Whether the metrics have a listener of their own.
+    pub separate_metrics: bool,
 }
 
 impl<S: ProjectStorage> Routes<S> {
-    /// The routers.
-    pub fn routers(self) -> Routers {
-        let health = health::routes(Arc::clone(&self.keycell));
-        let wrong_keys = Arc::new(WrongKeys::default());
-        let keyed = mcp::routes(self.keycell, self.mcp, wrong_keys)
-            .layer(from_fn_with_state(Arc::new(self.allowed_hosts), host_names::check))
+    /// The routers of the main listener and of the listener for metrics.
+    pub fn routers(self) -> serde_json::Result<(Routers, Routers)> {
+        let metrics = Arc::new(Metrics::default());
+        let gate = Arc::new(Gate::new(Arc::clone(&self.keycell), Arc::clone(&metrics)));
+        let health = health::routes(self.keycell);
+        let shown_metrics = metrics::routes(Arc::clone(&metrics));
+
+        let called_by_name = mcp::routes(Arc::clone(&gate), self.mcp)
+            .merge(rest::routes(Arc::clone(&gate))?)
+            .merge(oauth::routes(Arc::clone(&gate)))
+            .merge(openapi::routes()?)
+            .layer(from_fn_with_state(Arc::new(self.allowed_hosts), host_names::check));
+        // Gateways send the `Host` of their clients.
+        let keyed = called_by_name
+            .merge(authorize::routes(gate))
             .layer(from_fn_with_state(Arc::new(RequestLimit::new(self.max_requests_per_client)), request_limit::apply))
             .layer(from_fn(delay::apply))
             .layer(from_fn_with_state(Arc::new(self.trusted_proxies), client_address::find));
+
         let with_common_layers = |router: Router| {
             router
                 .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, self.request_timeout))
                 .layer(CatchPanicLayer::new())
                 .layer(from_fn(problem::replace_errors))
+                .layer(from_fn_with_state(Arc::clone(&metrics), metrics::count))
                 .layer(from_fn(request_log::log))
         };
-        Routers {
-            all: with_common_layers(keyed.merge(health.clone())),
-            health: with_common_layers(health.fallback(async || StatusCode::SERVICE_UNAVAILABLE)),
-        }
+        let all = keyed.merge(health.clone());
+        let (all, metrics) =
+            if self.separate_metrics { (all, shown_metrics) } else { (all.merge(shown_metrics), Router::new()) };
+        let health = with_common_layers(health.fallback(async || StatusCode::SERVICE_UNAVAILABLE));
+        let main = Routers { all: with_common_layers(all), health: health.clone() };
+        Ok((main, Routers { all: with_common_layers(metrics), health }))
     }
 }

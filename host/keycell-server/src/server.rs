@@ -4,7 +4,7 @@ use std::{future::Future, io, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use keycell::{Keycell, ProjectStorage};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     http::{self, AllowedHosts, Limits, Routes, TrustedProxies},
@@ -21,6 +21,9 @@ pub enum ServerError {
     /// A tool cannot be described.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// The schema of a tool is not JSON.
+    #[error("the schema of a tool is not JSON: {0}")]
+    Json(#[from] serde_json::Error),
     /// An allowed host is not a host name.
     #[error("allowed host {number} is not a name or an address with an optional port, such as keys.example.com")]
     AllowedHost {
@@ -32,7 +35,7 @@ pub enum ServerError {
     Listener(#[from] io::Error),
 }
 
-/// The HTTP server: MCP and health probes, for the bearers of keys.
+/// The HTTP server: MCP, REST, gateways and health probes.
 pub struct Server<S: ProjectStorage> {
     keycell: Arc<Keycell<S>>,
     options: McpOptions,
@@ -40,6 +43,7 @@ pub struct Server<S: ProjectStorage> {
     trusted_proxies: Vec<IpNet>,
     limits: Limits,
     request_timeout: Duration,
+    metrics: Option<TcpListener>,
 }
 
 impl<S: ProjectStorage> Server<S> {
@@ -52,6 +56,7 @@ impl<S: ProjectStorage> Server<S> {
             trusted_proxies: Vec::new(),
             limits: Limits { total: 512, per_address: 256 },
             request_timeout: Duration::from_secs(20),
+            metrics: None,
         }
     }
 
@@ -98,6 +103,12 @@ impl<S: ProjectStorage> Server<S> {
         Self { request_timeout, ..self }
     }
 
+    /// Serves `/metrics` on this listener, and not beside the other routes.
+    #[must_use]
+    pub fn metrics_listener(self, listener: TcpListener) -> Self {
+        Self { metrics: Some(listener), ..self }
+    }
+
     /// Serves until `stop` is ready, then ends the requests under way, within 10 seconds.
     ///
     /// # Errors
@@ -116,8 +127,28 @@ impl<S: ProjectStorage> Server<S> {
             trusted_proxies: trusted_proxies.clone(),
             max_requests_per_client: self.limits.per_address,
             request_timeout: self.request_timeout,
+            separate_metrics: self.metrics.is_some(),
         };
-        http::serve(listener, routes.routers(), self.limits, &trusted_proxies, stop).await;
+        let (main, metrics) = routes.routers()?;
+        let (stopping, stopped) = watch::channel(());
+        let serve = async |listener, routers| {
+            let mut stopped = stopped.clone();
+            let stop = async move {
+                // Fails when the sender is dropped, which is the signal.
+                let _ = stopped.changed().await;
+            };
+            http::serve(listener, routers, self.limits, &trusted_proxies, stop).await;
+        };
+        let serve_metrics = async {
+            if let Some(listener) = self.metrics {
+                serve(listener, metrics).await;
+            }
+        };
+        let wait = async {
+            stop.await;
+            drop(stopping);
+        };
+        tokio::join!(serve(listener, main), serve_metrics, wait);
         Ok(())
     }
 }

@@ -10,9 +10,12 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use keycell::SecretKey;
+use keycell::{Error, SecretKey};
 
-use super::delay::Delay;
+use super::{
+    delay::Delay,
+    problem::{Details, details},
+};
 
 /// The challenge to a request without a key.
 const NO_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"keycell\"");
@@ -39,16 +42,26 @@ fn bearer(value: &str) -> Option<&str> {
 
 /// The answer to a request without a key.
 pub fn no_key() -> Response {
-    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, NO_KEY)]).into_response()
+    let details = Details::new("unauthenticated", "the request has no API key: send it as Authorization: Bearer");
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, NO_KEY)], Extension(details)).into_response()
+}
+
+/// A value of `Retry-After`: whole seconds, rounded up.
+pub fn seconds(time: Duration) -> HeaderValue {
+    HeaderValue::from(time.as_secs() + u64::from(time.subsec_nanos() > 0))
 }
 
 /// The answer to a key that is not valid. With a time: too many of them came.
 pub fn invalid_key(retry_after: Option<Duration>) -> Response {
     match retry_after {
-        None => (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, INVALID_KEY)]).into_response(),
+        None => {
+            let details = Extension(details(&Error::Unauthenticated));
+            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, INVALID_KEY)], details).into_response()
+        }
         Some(time) => {
-            let seconds = HeaderValue::from(time.as_secs() + 1);
-            (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds)], Extension(THROTTLED)).into_response()
+            let details = Details::new("too-many-invalid-keys", "too many invalid API keys came from this client");
+            let headers = [(RETRY_AFTER, seconds(time))];
+            (StatusCode::TOO_MANY_REQUESTS, headers, Extension(details), Extension(THROTTLED)).into_response()
         }
     }
 }
@@ -56,7 +69,8 @@ pub fn invalid_key(retry_after: Option<Duration>) -> Response {
 /// The answer to a key that lacks this scope.
 pub fn lacks_scope(scope: &str) -> Response {
     let challenge = format!("Bearer realm=\"keycell\", error=\"insufficient_scope\", scope=\"{scope}\"");
-    (StatusCode::FORBIDDEN, [(WWW_AUTHENTICATE, challenge)]).into_response()
+    let details = details(&Error::InsufficientScope { scope: scope.to_owned() });
+    (StatusCode::FORBIDDEN, [(WWW_AUTHENTICATE, challenge)], Extension(details)).into_response()
 }
 
 /// The part of a valid key that is public: `<prefix>_<lookup>`.

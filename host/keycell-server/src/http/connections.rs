@@ -38,11 +38,11 @@ const MAX_HEAD: usize = 16 << 10;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after the system has refused a connection.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// The routers of a server.
+/// The routers of a listener.
 pub struct Routers {
     /// Every route.
     pub all: Router,
-    /// Health probes, and 503 for everything else.
+    /// The routes for connections that have no ordinary place.
     pub health: Router,
 }
 

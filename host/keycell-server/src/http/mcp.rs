@@ -10,23 +10,23 @@ use std::sync::Arc;
 use axum::{
     Extension, Json, Router,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header::CONTENT_TYPE, request::Parts},
+    http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
     routing::any,
 };
 use bytes::Bytes;
 use http_body_util::Full;
-use keycell::{Caller, Keycell, ProjectStorage};
+use keycell::{Caller, ProjectStorage};
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
 
 use super::{
-    authentication::{invalid_key, lacks_scope, no_key, public_part, take_bearer},
+    authentication::{no_key, take_bearer},
     body,
     client_address::ClientAddress,
-    problem::failed,
-    wrong_keys::WrongKeys,
+    gate::Gate,
+    problem,
 };
 use crate::{
     mcp::{HttpCall, McpServer},
@@ -35,13 +35,12 @@ use crate::{
 };
 
 struct Endpoint<S: ProjectStorage> {
-    keycell: Arc<Keycell<S>>,
-    wrong_keys: Arc<WrongKeys>,
+    gate: Arc<Gate<S>>,
     service: StreamableHttpService<McpServer<S>, NeverSessionManager>,
 }
 
 /// The route `/mcp`.
-pub fn routes<S: ProjectStorage>(keycell: Arc<Keycell<S>>, server: McpServer<S>, wrong_keys: Arc<WrongKeys>) -> Router {
+pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>, server: McpServer<S>) -> Router {
     // The router has checked `Host` and `Origin`.
     let mut config = StreamableHttpServerConfig::default().disable_allowed_hosts();
     // Each request is complete: nothing is kept between two of one client.
@@ -49,7 +48,7 @@ pub fn routes<S: ProjectStorage>(keycell: Arc<Keycell<S>>, server: McpServer<S>,
     config.json_response = true;
     let service =
         StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config);
-    let endpoint = Arc::new(Endpoint { keycell, wrong_keys, service });
+    let endpoint = Arc::new(Endpoint { gate, service });
     Router::new().route("/mcp", any(handle::<S>)).with_state(endpoint)
 }
 
@@ -67,30 +66,23 @@ async fn handle<S: ProjectStorage>(
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let attempt = endpoint.wrong_keys.begin(client, key.expose()).await;
+    let gate = &endpoint.gate;
+    let attempt = gate.wrong_keys.begin(client, key.expose()).await;
     let call = HttpCall::new(Caller::bearer(key.clone()));
     head.extensions.insert(call.clone());
+    let timer = gate.metrics.call();
     let response = endpoint.answer(head, body).await;
-    let outcome = match call.outcome() {
-        // The tool's result has the error.
-        Some(Outcome::Unknown(_)) => {
-            attempt.undecided();
-            return response;
-        }
-        Some(outcome) => outcome.clone(),
-        None => Outcome::from(&endpoint.keycell.describe_caller(call.caller()).await),
+    let (outcome, reached_tool) = match call.outcome() {
+        Some(outcome) => (outcome.clone(), true),
+        None => (Outcome::from(&gate.keycell.describe_caller(call.caller()).await), false),
     };
-    match outcome {
-        Outcome::Invalid => return invalid_key(attempt.failed()),
-        Outcome::Unknown(error) => {
-            attempt.undecided();
-            return failed(&error).into_response();
-        }
-        Outcome::Valid | Outcome::LacksScope(_) => attempt.succeeded(),
+    drop(timer);
+    if let Err(refused) = gate.conclude(attempt, &key, outcome.clone()) {
+        return refused;
     }
-    tracing::Span::current().record("key_prefix", public_part(key.expose()));
     match outcome {
-        Outcome::LacksScope(scope) => lacks_scope(&scope),
+        // The result of a tool has the error itself.
+        Outcome::Unknown(error) if !reached_tool => problem::of(&error),
         _ => response,
     }
 }
@@ -98,7 +90,7 @@ async fn handle<S: ProjectStorage>(
 impl<S: ProjectStorage> Endpoint<S> {
     /// The answer to a message, whether or not the caller is authenticated.
     async fn answer(&self, head: Parts, body: Bytes) -> Response {
-        let says_json = says_json(&head.headers);
+        let says_json = body::is_json(&head.headers);
         if says_json && let Err(error) = message::check(&body) {
             return (StatusCode::BAD_REQUEST, Json(error.to_message())).into_response();
         }
@@ -109,10 +101,4 @@ impl<S: ProjectStorage> Endpoint<S> {
         }
         body::wiped(response).await
     }
-}
-
-fn says_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
 }

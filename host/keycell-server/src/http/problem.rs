@@ -1,7 +1,7 @@
 //! Errors of HTTP as problem documents, RFC 9457.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::Request,
     http::{
         HeaderValue, StatusCode,
@@ -11,22 +11,58 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use keycell::Error;
-use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::request_log::RequestId;
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
 /// The value of `Retry-After` where the server itself is busy, in seconds.
 const RETRY_AFTER_BUSY: HeaderValue = HeaderValue::from_static("1");
 
-#[derive(Serialize)]
-struct Problem {
-    title: &'static str,
-    status: u16,
-    /// The request, as the log names it.
-    instance: String,
+/// What a problem document has besides the status and the request, as an extension of the response.
+#[derive(Clone)]
+pub struct Details {
+    kind: String,
+    detail: String,
+    members: Map<String, Value>,
+}
+
+impl Details {
+    /// Details of this kind, which is the end of the problem's `type`.
+    pub fn new(kind: &str, detail: impl Into<String>) -> Self {
+        Self { kind: kind.to_owned(), detail: detail.into(), members: Map::new() }
+    }
+}
+
+/// The answer to a call that failed.
+pub fn of(error: &Error) -> Response {
+    let status = match error {
+        Error::InvalidInput { .. } => StatusCode::BAD_REQUEST,
+        Error::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Error::InsufficientScope { .. } | Error::Forbidden => StatusCode::FORBIDDEN,
+        Error::NotFound { .. } => StatusCode::NOT_FOUND,
+        Error::Conflict | Error::NotActive => StatusCode::CONFLICT,
+        Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    with_details(status, details(error))
+}
+
+/// The details of an error. Its own members, such as the faults, are members of the problem.
+pub fn details(error: &Error) -> Details {
+    let mut members = match serde_json::to_value(error) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    };
+    let kind = members.remove("kind");
+    let kind = kind.as_ref().and_then(Value::as_str).unwrap_or("internal");
+    Details { members, ..Details::new(kind, error.to_string()) }
+}
+
+/// An answer whose problem document has these details.
+pub fn with_details(status: StatusCode, details: Details) -> Response {
+    (status, Extension(details)).into_response()
 }
 
 /// Replaces the body of each error that is not JSON by a problem document. Bodies of other layers
@@ -46,14 +82,12 @@ pub async fn replace_errors(request: Request, next: Next) -> Response {
         head.headers.entry(RETRY_AFTER).or_insert(RETRY_AFTER_BUSY);
     }
     let title = status.canonical_reason().unwrap_or("Error");
-    let (_, body) = Json(Problem { title, status: status.as_u16(), instance }).into_response().into_parts();
-    Response::from_parts(head, body)
-}
-
-/// The status for an authority that failed.
-pub fn failed(error: &Error) -> StatusCode {
-    match error {
-        Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    let mut problem = json!({"title": title, "status": status.as_u16(), "instance": instance});
+    if let (Some(problem), Some(details)) = (problem.as_object_mut(), head.extensions.remove::<Details>()) {
+        problem.insert("type".to_owned(), format!("urn:keycell:problem:{}", details.kind).into());
+        problem.insert("detail".to_owned(), details.detail.into());
+        problem.extend(details.members);
     }
+    let (_, body) = Json(problem).into_response().into_parts();
+    Response::from_parts(head, body)
 }

@@ -54,16 +54,19 @@ struct Entry {
 }
 
 impl Entry {
-    /// Not the path and not just any method: a client may have put anything there.
     fn of(request: &Request) -> Self {
-        let method = METHODS.into_iter().find(|known| request.method() == known);
-        Self {
-            begun: Instant::now(),
-            method: method.unwrap_or("other"),
-            route: request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned(),
-            status: None,
-        }
+        Self { begun: Instant::now(), method: method(request), route: route(request).to_owned(), status: None }
     }
+}
+
+/// The method, if it is a known one: a client could send any text.
+pub fn method(request: &Request) -> &'static str {
+    METHODS.into_iter().find(|known| request.method() == known).unwrap_or("other")
+}
+
+/// The pattern of the route. The path itself could hold a key.
+pub fn route(request: &Request) -> &str {
+    request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str)
 }
 
 impl Drop for Entry {

@@ -183,7 +183,7 @@ impl State {
     fn time_to_token(&self, source: Source, now: Instant) -> Duration {
         let of_address = self.addresses.time_to_token(&source.network, now);
         let of_lookup = source.lookup.map(|lookup| self.lookups.time_to_token(&lookup, now));
-        of_address.max(of_lookup.unwrap_or_default())
+        of_address.max(of_lookup.unwrap_or_default()).max(REFILL_INTERVAL)
     }
 }
 

@@ -3,8 +3,10 @@
 mod authentication;
 mod connections;
 mod errors;
+mod gateways;
 mod limits;
 mod mcp;
+mod rest;
 mod stdio;
 mod storage;
 mod support;

@@ -92,6 +92,18 @@ impl TestServer {
         answer(request.send(body))
     }
 
+    /// A request with any method. Only POST and PATCH send the body.
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(match method {
+            "POST" | "PATCH" => agent().run(request.body(body).unwrap()),
+            _ => agent().run(request.body(()).unwrap()),
+        })
+    }
+
     pub fn ping(&self, key: &str) -> Answer {
         self.post(&[("authorization", &bearer(key))], PING)
     }
@@ -154,7 +166,7 @@ fn agent() -> ureq::Agent {
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    headers: ureq::http::HeaderMap,
+    pub headers: ureq::http::HeaderMap,
     pub body: Value,
 }
 

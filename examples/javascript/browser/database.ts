@@ -1,0 +1,45 @@
+import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import { KeycellError, logCause } from '../shared/failure.js';
+import type { Storage } from '../shared/authority.js';
+import { storageOf, type Tables } from './storage.js';
+
+type Stores = { [Name in keyof Tables]: { key: string | string[]; value: Tables[Name][number] } };
+interface Schema extends DBSchema, Stores {}
+
+export type Database = IDBPDatabase<Schema>;
+
+const KEY_PATHS = { keys: 'id', events: 'id', requests: ['userId', 'idempotencyKey'], projects: 'id' };
+const STORES = ['keys', 'events', 'requests', 'projects'] as const;
+
+/** Opens the origin's database of this name, and creates it or the stores that it lacks. */
+export function openDatabase(name: string): Promise<Database> {
+  const upgrade = (database: Database) => STORES.forEach((store) => {
+    if (!database.objectStoreNames.contains(store)) database.createObjectStore(store, { keyPath: KEY_PATHS[store] });
+  });
+  return openDB<Schema>(name, 2, { upgrade });
+}
+
+/**
+ * Gives storage to `work` in one transaction: no other tab reads or writes meanwhile, and what was written is on the
+ * disk before the answer is returned. IndexedDB answers later and the component asks at once, so everything is read
+ * first.
+ */
+export async function transact<T>(database: Database, work: (storage: Storage) => T): Promise<T> {
+  try {
+    const transaction = database.transaction(STORES, 'readwrite', { durability: 'strict' });
+    const all = <Name extends keyof Tables>(store: Name) => transaction.objectStore(store).getAll();
+    const [keys, events, requests, projects] = await Promise.all(
+      [all('keys'), all('events'), all('requests'), all('projects')]);
+    const writes: Promise<unknown>[] = [];
+    try {
+      return work(storageOf({ keys, events, requests, projects },
+        (store, record) => writes.push(transaction.objectStore(store).put(record))));
+    } finally {
+      await Promise.all([...writes, transaction.done]);
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof DOMException)) throw thrown;
+    logCause(thrown);
+    throw new KeycellError({ tag: 'unavailable' });
+  }
+}

@@ -1,0 +1,56 @@
+import createInput from '#generated/create_api_key.input.json' with { type: 'json' };
+import getInput from '#generated/get_api_key.input.json' with { type: 'json' };
+import type { Error as Failure } from '#generated/interfaces/keycell-api-keys-api-keys.js';
+import type { Caller } from '#generated/interfaces/keycell-api-keys-context.js';
+import type { ApiKeys, Arguments } from '../shared/arguments.js';
+import { Authority } from '../shared/authority.js';
+import { KeycellError } from '../shared/failure.js';
+import { listOf } from './answer.js';
+import { coreModule } from './core.js';
+import { openDatabase, transact } from './database.js';
+import { formOf, showFaults, type InputSchema, type Values } from './form.js';
+
+const SCOPES = ['api-keys:read', 'api-keys:write'];
+/** The person at this browser. */
+const caller: Caller = { tag: 'user', val: { id: 'me', operator: false, scopes: SCOPES } };
+
+const database = openDatabase('keycell');
+const authority = new Authority(coreModule, { prefix: 'keycell', defaultScopes: SCOPES });
+
+async function call<Name extends keyof ApiKeys>(name: Name, ...args: Arguments<Name>) {
+  return transact(await database, (storage) => authority.call(storage, caller, name, ...args));
+}
+
+show('create', createInput, 'Create', ([name, project, expiresAt]) =>
+  call('createApiKey', name ?? '', project, expiresAt));
+show('get', getInput, 'Get', ([id]) => call('getApiKey', id ?? ''));
+
+/** Puts a tool's form into its section of the page, and below it the answer of the newest call. */
+function show(id: string, schema: InputSchema, action: string, send: (values: Values) => Promise<object>) {
+  const output = document.createElement('output');
+  const form = formOf(schema, action, async (values) => {
+    output.replaceChildren();
+    showFaults(form, []);
+    try {
+      output.replaceChildren(listOf(await send(values)));
+    } catch (error) {
+      if (!(error instanceof KeycellError)) throw error;
+      if (error.failure.tag === 'invalid-input') showFaults(form, error.failure.val);
+      else output.textContent = sentence(error.failure);
+    }
+  });
+  document.getElementById(id)!.append(form, output);
+}
+
+function sentence(failure: Failure): string {
+  switch (failure.tag) {
+    case 'not-found':
+      return failure.val === 'api-key' ? 'There is no such API key.' : 'There is no such project.';
+    case 'unavailable':
+      return 'The browser\'s storage is not available right now. Try again later.';
+    case 'internal':
+      return `Internal error: the console has its cause under ${failure.val}.`;
+    default:
+      return `The call failed: ${failure.tag}.`;
+  }
+}

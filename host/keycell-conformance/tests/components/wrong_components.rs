@@ -1,0 +1,294 @@
+//! Components that break one rule each, and the case that each of them must fail.
+//!
+//! The control is a component that is built in the same way without breaking a rule: it must pass
+//! every case that is named here.
+
+use keycell::{Component, MemoryStorage};
+use keycell_conformance::{Case, cases, run};
+
+use crate::mutants::Mutant;
+
+/// The cases whose names begin with this text.
+fn named(prefix: &str) -> Vec<Case> {
+    let named: Vec<_> = cases().unwrap().into_iter().filter(|case| case.name.starts_with(prefix)).collect();
+    assert!(!named.is_empty(), "there is no case {prefix:?}");
+    named
+}
+
+/// The differences that the component shows in these cases.
+async fn differences(component: &Component, cases: &[Case]) -> Vec<String> {
+    let mut differences = Vec::new();
+    for case in cases {
+        differences.extend(run(case, component, MemoryStorage::default()).await.result.err());
+    }
+    differences
+}
+
+async fn assert_caught_by(case_name: &str, mutant: Mutant) {
+    let component = mutant.build();
+    let differences = differences(&component, &named(case_name)).await;
+    assert!(!differences.is_empty(), "{} passes {case_name:?}", mutant.name);
+    // A component that does not run at all breaks every rule, which proves nothing.
+    for difference in differences {
+        assert!(difference.starts_with("step "), "{difference}");
+        assert!(!difference.contains("internal error"), "{difference}");
+    }
+}
+
+macro_rules! caught {
+    ($($test:ident: $file:literal, $original:literal => $replacement:literal, by $case:literal;)*) => {
+        $(#[tokio::test]
+        async fn $test() {
+            let (name, file, original, replacement) = (stringify!($test), $file, $original, $replacement);
+            assert_caught_by($case, Mutant { name, file, original, replacement }).await;
+        })*
+
+        #[tokio::test]
+        async fn the_control_passes_every_case_that_catches_another() {
+            let control =
+                Mutant { name: "control", file: "lib.rs", original: "//! The rules of", replacement: "//! All rules of" };
+            let component = control.build();
+            for case in [$($case),*] {
+                let differences = differences(&component, &named(case)).await;
+                assert!(differences.is_empty(), "{case}: {differences:?}");
+            }
+        }
+    };
+}
+
+// Keys
+caught! {
+    keeps_the_secret_in_place_of_its_hash: "key.rs",
+        "KeyHash(Sha256::digest(self.text.as_bytes()).into())" =>
+        "KeyHash(core::array::from_fn(|at| self.text.as_bytes()[self.text.len() - 38 + at]))",
+        by "key: at rest there is only the SHA-256 of the whole key";
+    uses_a_constant_for_random: "guest/imports.rs",
+        "random::get_random_bytes(out.len() as u64)" => "alloc::vec![7; out.len()]",
+        by "key: two keys are never the same";
+    drops_the_checksum: "key.rs",
+        "base62::six_digits(crc32_iso_hdlc(body))" => "base62::six_digits(body.len() as u32 - body.len() as u32)",
+        by "key: the checksum is CRC-32";
+    favours_the_first_digits: "base62.rs",
+        "if byte < 248 {" => "if byte < 255 {",
+        by "key: the checksum is CRC-32";
+    shows_a_part_of_the_secret: "key.rs",
+        "text.push_str(lookup);\n    text\n" => "text.push_str(lookup);\n    text.push_str(\"_0\");\n    text\n",
+        by "key: a key has the pattern of its issuer's prefix";
+    asks_storage_for_a_key_with_a_wrong_checksum: "key.rs",
+        "if !has_form(bytes) || !has_right_checksum(bytes) {" => "if !has_form(bytes) {",
+        by "verify: a key with a wrong checksum is malformed, and storage is not called";
+
+    // Fields
+    ignores_an_expiry_in_the_past: "expiry.rs",
+        ".filter(|&expiry| expiry > now)" => ".filter(|_| true)",
+        by "expiry: an expiry at or before now is refused";
+    ignores_the_longest_life: "expiry.rs",
+        "(is_past(latest_by_policy)," => "(false,",
+        by "expiry: an expiry past the policy's longest life is refused";
+    ignores_the_default_life: "expiry.rs",
+        "limits.default_life.map(|life| now.plus(life))" => "limits.default_life.and_then(|_| None)",
+        by "issue: an expiry that is left out is the earliest of";
+    stores_names_as_they_come: "name.rs",
+        "{ nfc::nfc(text) }" => "{ text.to_owned() }",
+        by "name: a name is stored in NFC";
+    accepts_invisible_names: "name.rs",
+        "!text.chars().any(is_visible)" => "text.is_empty()",
+        by "name: a name without a visible character is refused";
+    accepts_tag_characters: "name.rs",
+        "            | '\\u{E0000}'..='\\u{E007F}') // tags" => "            )",
+        by "name: a tag character is refused anywhere in a name";
+    accepts_the_beginning_of_a_key_in_a_name: "name.rs",
+        "key::holds_part_of_key(text)" => "key::holds_key(text)",
+        by "name: a name that holds the beginning of a key is refused";
+    returns_the_first_fault_only: "guest/fault.rs",
+        "in faults.0 {" => "in faults.0.into_iter().take(1) {",
+        by "errors: all faults of the arguments are returned";
+    accepts_metadata_that_is_not_an_object: "metadata.rs",
+        "(!self.text.starts_with('{'), Fault::NotAnObject)" => "(false, Fault::NotAnObject)",
+        by "metadata: JSON that is not an object is refused";
+    accepts_long_metadata: "metadata.rs",
+        "const MAX_BYTES: usize = 4096;" => "const MAX_BYTES: usize = 5000;",
+        by "metadata: longer metadata is refused";
+    accepts_deep_metadata: "metadata.rs",
+        "const MAX_LEVELS: u32 = 8;" => "const MAX_LEVELS: u32 = 9;",
+        by "metadata: metadata of more than 8 levels is refused";
+    accepts_a_key_in_metadata: "metadata.rs",
+        "self.out.holds_key |= key::holds_key(&value);" => "",
+        by "metadata: a key in metadata is refused";
+    accepts_a_limit_out_of_range: "rate_limit.rs",
+        "(1..=MAX_WINDOW_SECONDS).contains(&window_seconds)" => "window_seconds > 0",
+        by "issue: a rate limit that is out of range is refused";
+
+    // Callers
+    takes_a_key_by_its_public_part_alone: "guest/presented.rs",
+        "record.filter(|_| is_equal)" => "record.filter(|_| is_equal || true)",
+        by "bearers: the public part of a key with another secret is refused";
+    tells_why_a_bearer_is_refused: "guest/caller.rs",
+        "map_err(|_| Error::Unauthenticated)" => "map_err(|_| Error::Forbidden)",
+        by "bearers: the reason of a refusal is not given";
+    checks_the_arguments_before_the_caller: "guest/get.rs",
+        "    let actor = caller::acting(imports::now()?, scopes::READ)?;\n" =>
+        "    if ApiKeyId::parse(api_key_id).is_err() { return Err(Error::InvalidInput(alloc::vec![])); }\n    let actor = caller::acting(imports::now()?, scopes::READ)?;\n",
+        by "bearers: authentication comes before the arguments";
+    needs_no_scope: "access.rs",
+        "self.key.is_none() || self.is_operator || self.holds(scope)" => "!scope.is_empty()",
+        by "bearers: a key that lacks the scope that a call needs may not make it";
+    asks_users_for_scopes: "access.rs",
+        "self.key.is_none() || self.is_operator || self.holds(scope)" => "self.is_operator || self.holds(scope)",
+        by "bearers: a user needs no scope";
+    lets_the_host_act: "guest/caller.rs",
+        "authenticated(now)?.ok_or(Error::Forbidden)?" =>
+        "authenticated(now)?.unwrap_or_else(|| Actor::user(\"host\".to_owned(), alloc::vec![], true))",
+        by "bearers: the host may verify keys and do nothing else";
+    records_no_use_of_a_bearer: "guest/caller.rs",
+        "    storage::record_use(&record.id, now.millis());\n" => "",
+        by "bearers: a call with a key is a use of that key";
+    accepts_any_user_id: "user.rs",
+        "(text.chars().any(char::is_control), Fault::ForbiddenCharacter)" => "(false, Fault::ForbiddenCharacter)",
+        by "bearers: an invalid user id of the host is an internal error";
+
+    // Access
+    tells_a_hidden_key_from_a_missing_one: "guest/find.rs",
+        "return Err(storage::Error::NotFound.into());" => "return Err(Error::Forbidden);",
+        by "access: a key that the caller may not see is as missing";
+    shows_keys_to_strangers: "access.rs",
+        "self.is_operator || self.user_id == user_id" => "self.is_operator || !user_id.is_empty()",
+        by "access: a key that the caller may not see is as missing";
+    lets_a_project_s_key_out_of_its_project: "access.rs",
+        ".is_none_or(|bound| bound == project_id)" => ".is_none_or(|bound| bound != \"\")",
+        by "access: a project that the calling key may not create for is as missing";
+    lets_a_project_s_key_see_its_user_s_other_keys: "access.rs",
+        ".is_none_or(|bound| project_id == Some(bound))" => ".is_none_or(|bound| project_id != Some(\"\") || bound == \"\")",
+        by "bearers: every other key is missing for a key bound to a project";
+    makes_a_project_s_key_a_project_admin: "access.rs",
+        "self.bound_project().is_none() && role == Some(Role::Admin)" => "role == Some(Role::Admin)",
+        by "bearers: a key bound to a project is no project admin";
+    makes_every_member_a_project_admin: "access.rs",
+        "self.bound_project().is_none() && role == Some(Role::Admin)" => "self.bound_project().is_none() && role.is_some()",
+        by "operators: every key outside the project is missing for a project admin, and every key of others for a member";
+    lets_a_project_admin_update: "guest/update.rs",
+        "if !actor.acts_for(&before.user_id) {" => "if before.user_id.is_empty() {",
+        by "operators: a project admin rotates and updates no key of another user";
+    lets_any_user_name_an_owner: "guest/issue.rs",
+        "!actor.acts_for(&owner) || " => "",
+        by "issue: another owner is forbidden";
+    lets_an_operator_s_key_out_of_its_project: "access.rs",
+        "is_within && (self.is_operator || role.is_some())" => "self.is_operator || (is_within && role.is_some())",
+        by "operators: a key with api-keys:admin that is bound to a project lists every key of that project";
+    lists_other_owners: "access.rs",
+        "Some(_) => return None," => "Some(owner) => Some(owner),",
+        by "operators: another owner is forbidden for every list";
+    lets_former_members_rotate: "guest/rotate.rs",
+        "find::enter(&actor, project_id.clone(), role)?;" => "let _ = (project_id, role);",
+        by "operators: a former member of a project keeps their keys";
+
+    // Scopes
+    gives_scopes_that_the_caller_lacks: "access.rs",
+        "        self.is_operator || self.holds(scope)\n    }\n\n    /// Whether the caller may get the secret" =>
+        "        true\n    }\n\n    /// Whether the caller may get the secret",
+        by "scopes: a scope that the policy or the caller cannot grant is refused";
+    gives_scopes_that_the_policy_does_not_list: "guest/issue.rs",
+        "policy.is_grantable(scope) && actor.may_grant(scope)" => "actor.may_grant(scope)",
+        by "scopes: a scope that the policy or the caller cannot grant is refused";
+    narrows_scopes_silently: "scopes.rs",
+        "(has_ungrantable, Fault::NotGrantable)," => "(false, Fault::NotGrantable),",
+        by "scopes: a scope that the policy or the caller cannot grant is refused";
+    lets_a_key_grant_api_keys_admin: "access.rs",
+        "return self.is_operator && self.key.is_none();" => "return self.is_operator;",
+        by "scopes: api-keys:admin is granted by operators that are users";
+    lets_a_key_gain_by_rotation: "access.rs",
+        "is_within_life && scopes.iter()" => "is_within_life || scopes.iter()",
+        by "lifecycle: a key that has fewer scopes than another, or expires earlier, may not rotate it";
+
+    // Idempotent issuing
+    issues_a_second_key_for_a_repeat: "guest/issue.rs",
+        "Ok(first) if first.digest == request.digest => issue_again(&actor, &first.key_id, &policy, now)," =>
+        "Ok(first) if first.digest == request.digest => { let _ = issue_again; Ok(insert(&actor, &mut record, &policy, now, None)) }",
+        by "idempotency: a repeat returns the same key with another secret";
+    ignores_other_arguments: "guest/issue.rs",
+        "Ok(first) if first.digest == request.digest =>" => "Ok(first) if first.digest.len() == 32 =>",
+        by "idempotency: an idempotency key with other arguments is a conflict";
+    forgets_the_rate_limit_in_the_digest: "idempotency.rs",
+        "bytes.extend(limit.requests().to_le_bytes());" => "",
+        by "idempotency: an idempotency key with other arguments is a conflict";
+    replaces_the_secret_of_a_used_key: "guest/issue.rs",
+        "record.last_used_at.is_none() && record.rotated_to.is_none()" => "record.rotated_to.is_none()",
+        by "idempotency: after the key was used, a repeat is a conflict";
+    repeats_for_a_day_and_an_hour: "idempotency.rs",
+        "24 * 60 * 60 * 1000" => "25 * 60 * 60 * 1000",
+        by "idempotency: a request is repeated for 24 hours";
+    lets_a_key_gain_by_a_repeat: "guest/issue.rs",
+        "if !actor.may_hold(&record.scopes, stored_optional_time(record.expires_at)?) {" =>
+        "if !actor.may_hold(&[], actor.expires_at()) {",
+        by "idempotency: a key that is issued through a key never gains by a repeat";
+    shares_idempotency_keys_between_users: "guest/issue.rs",
+        "user_id: actor.user_id().to_owned(),\n        idempotency_key" => "user_id: \"all\".to_owned(),\n        idempotency_key",
+        by "idempotency: two users have idempotency keys of their own";
+
+    // Verifications and limits
+    verifies_revoked_keys: "guest/presented.rs",
+        "Status::Revoked => Err(Refusal::Revoked)," => "Status::Revoked => Ok(record),",
+        by "verify: a revoked key is refused as revoked";
+    verifies_expired_keys: "guest/presented.rs",
+        "Status::Expired => Err(Refusal::Expired)," => "Status::Expired => Ok(record),",
+        by "verify: a key is expired from the very millisecond on";
+    counts_no_verification: "guest/verify.rs",
+        "if limits::compare_and_store(&record.id, old, state) {" => "if limits::compare_and_store(&record.id, old, old) || state > 0 {",
+        by "limits: a limit admits a burst of its requests and no more";
+    counts_refused_verifications: "guest/verify.rs",
+        "Decision::Refused { retry_after_ms } => return Ok(Err(RateLimited { limit, retry_after_ms }))," =>
+        "Decision::Refused { retry_after_ms } => { limits::compare_and_store(&record.id, old, old + 1_000_000); return Ok(Err(RateLimited { limit, retry_after_ms })) }",
+        by "limits: refused verifications consume nothing";
+    rounds_the_interval_down: "rate_limit.rs",
+        "(u64::from(self.window_seconds) * 1_000_000).div_ceil(self.requests.into())" =>
+        "(u64::from(self.window_seconds) * 1_000_000 / u64::from(self.requests))",
+        by "limits: an interval that is no whole number of microseconds is rounded up";
+    locks_out_after_the_clock_was_set_back: "rate_limit.rs",
+        "state.saturating_sub(now).clamp(0, capacity)" => "state.saturating_sub(now).max(0)",
+        by "limits: after the clock was set back, a state that is too late counts as a used-up limit";
+    records_the_use_of_a_limited_verification: "guest/verify.rs",
+        "Err(limited) => return Ok(Err(Refusal::RateLimited(limited)))," =>
+        "Err(limited) => { storage::record_use(&record.id, now.millis()); return Ok(Err(Refusal::RateLimited(limited))) }",
+        by "limits: a verification that the limit refuses is no use of the key";
+    limits_before_it_checks_scopes: "guest/verify.rs",
+        "    let missing = scopes::missing(required, &record.scopes);\n" =>
+        "    let missing = scopes::missing(required, &record.scopes);\n    if let Some(limit) = record.rate_limit { let _ = count(&record, limit, now)?; }\n",
+        by "limits: the limit is the last check of a verification";
+
+    // Changes and events
+    prolongs_a_life_by_grace: "expiry.rs",
+        "expires_at.map_or(end_of_grace, |expires_at| expires_at.min(end_of_grace))" =>
+        "expires_at.map_or(end_of_grace, |expires_at| expires_at.max(end_of_grace))",
+        by "lifecycle: a grace period never makes the old key live longer";
+    keeps_the_old_prefix_at_rotation: "guest/rotate.rs",
+        "mint::key(&mut replacement, policy.prefix(), now)" =>
+        "mint::key(&mut replacement, &crate::key::Prefix::parse(&old.prefix).unwrap_or_else(|| policy.prefix().clone()), now)",
+        by "lifecycle: a rotation gives the new key the prefix that the policy has by now";
+    ignores_the_longest_life_at_rotation: "guest/rotate.rs",
+        "expiry::of_replacement(expires_at, now, policy.longest_life())" => "expiry::of_replacement(expires_at, now, None)",
+        by "lifecycle: a rotation caps the expiry of the new key at the longest life";
+    ignores_the_revision: "guest/change.rs",
+        "expected.is_none_or(|expected| expected == record.revision)" => "expected.is_none() || record.revision < u32::MAX",
+        by "lifecycle: a change with another revision is a conflict, and nothing is written";
+    says_conflict_for_a_key_that_is_not_active: "guest/rotate.rs",
+        "return Err(Error::NotActive);" => "return Err(Error::Conflict);",
+        by "lifecycle: a key that is revoked, expired or rotated is not active";
+    writes_an_update_that_changes_nothing: "guest/update.rs",
+        "if event::changed(&fields).is_empty() {" => "if event::changed(&fields).len() > 99 {",
+        by "events: an update that changes nothing is no event";
+    names_no_acting_key: "guest/mint.rs",
+        "actor.acting_key().map(|ActingKey { id, .. }| id.clone())" => "actor.acting_key().and_then(|ActingKey { .. }| None)",
+        by "bearers: an event names the key that acted";
+    names_no_field_of_an_update: "guest/update.rs",
+        "(Field::Metadata, record.metadata != before.metadata)," => "",
+        by "events: an update is one event with the fields that change";
+    shows_events_of_hidden_keys: "guest/events.rs",
+        "Some(id) => find::key(&actor, id).map(|_| asked)?," => "Some(_) => asked,",
+        by "events: the events of a key that the caller may not see are missing";
+    shows_all_events_of_a_project_to_members: "guest/events.rs",
+        "None => visible," => "None if asked.project_id.is_some() => asked,\n        None => visible,",
+        by "events: owners read the events of their keys";
+    includes_the_end_of_a_time_filter: "guest/events.rs",
+        "match (until.map(id::first_at), cursor) {" => "match (until.map(|until| id::first_at(until + 1)), cursor) {",
+        by "events: a time filter includes its start and excludes its end";
+}

@@ -1,0 +1,179 @@
+//! `/v1/authorize`, for the authorization requests of gateways.
+//!
+//! Gateways differ in what they do with an answer, so there are few: 200 with an empty body and
+//! every identity header, 401, 403, 429 and 503. A gateway that forwards a client's own header where
+//! the answer has none thus never does. For nginx, which takes 401 and 403 only, `?deny=403` answers
+//! every other refusal with 403, and the status in `X-Keycell-Status`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Router,
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, RETRY_AFTER},
+    },
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use keycell::{Caller, Error, ProjectStorage, Refusal, SecretKey, Verification, VerifiedApiKey};
+
+use super::{
+    authentication::{invalid_key, lacks_scope, no_key, seconds, take_bearer},
+    client_address::ClientAddress,
+    form,
+    gate::Gate,
+    problem::{self, Details},
+    rate_limit_headers,
+};
+use crate::outcome::Outcome;
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const STATUS: HeaderName = HeaderName::from_static("x-keycell-status");
+
+/// The routes of authorization.
+pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>) -> Router {
+    Router::new()
+        .route("/v1/authorize", any(handle::<S>))
+        .route("/v1/authorize/{*rest}", any(handle::<S>))
+        .with_state(gate)
+}
+
+async fn handle<S: ProjectStorage>(
+    State(gate): State<Arc<Gate<S>>>,
+    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    mut request: Request,
+) -> Response {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let (mut scopes, mut denies_with_403) = (Vec::new(), false);
+    for (name, value) in form::pairs(query.as_bytes()) {
+        match name.as_str() {
+            "scope" => scopes.push(value),
+            "deny" => denies_with_403 |= value == "403",
+            _ => {}
+        }
+    }
+    let mut response = match take_key(request.headers_mut()) {
+        Some(key) => authorize(&gate, client, key, &scopes).await,
+        None => no_key(),
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let status = response.status();
+    if denies_with_403 && ![StatusCode::OK, StatusCode::UNAUTHORIZED].contains(&status) {
+        response.headers_mut().insert(STATUS, status.as_u16().into());
+        *response.status_mut() = StatusCode::FORBIDDEN;
+    }
+    response
+}
+
+/// Takes the key out of `Authorization`, or else out of `X-Api-Key`.
+fn take_key(headers: &mut HeaderMap) -> Option<SecretKey> {
+    let mut values = headers.get_all(X_API_KEY).iter();
+    let alone = match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().map(|key| SecretKey::from(key.trim())),
+        _ => None,
+    };
+    headers.remove(X_API_KEY);
+    take_bearer(headers).or(alone)
+}
+
+async fn authorize<S: ProjectStorage>(
+    gate: &Gate<S>,
+    client: std::net::IpAddr,
+    key: SecretKey,
+    scopes: &[String],
+) -> Response {
+    let attempt = gate.wrong_keys.begin(client, key.expose()).await;
+    let scopes: Vec<_> = scopes.iter().map(String::as_str).collect();
+    let timer = gate.metrics.call();
+    let result = gate.keycell.verify_api_key(&Caller::host(), key.expose(), &scopes).await;
+    drop(timer);
+    let outcome = match &result {
+        Ok(Verification::Refused(Refusal::Malformed | Refusal::Unknown | Refusal::Revoked | Refusal::Expired)) => {
+            Outcome::Invalid
+        }
+        // Invalid scopes say nothing about the key.
+        Err(error @ Error::InvalidInput { .. }) => Outcome::Unknown(error.clone()),
+        other => Outcome::from(&other.as_ref().map_err(Clone::clone)),
+    };
+    if let Err(refused) = gate.conclude(attempt, &key, outcome) {
+        return refused;
+    }
+    match result {
+        Ok(Verification::Valid(verified)) => authorized(&verified),
+        Ok(Verification::Refused(refusal)) => refused(gate, &refusal),
+        Err(error) => problem::of(&error),
+    }
+}
+
+fn authorized(key: &VerifiedApiKey) -> Response {
+    let id = key.id.to_string();
+    let identity = [
+        ("x-keycell-key-id", id.as_str()),
+        ("x-keycell-user", &key.user_id),
+        ("x-keycell-project", key.project_id.as_deref().unwrap_or_default()),
+        ("x-keycell-scopes", &key.scopes.join(" ")),
+    ];
+    let mut headers = HeaderMap::new();
+    for (name, value) in identity {
+        let Ok(value) = HeaderValue::from_str(&encoded(value)) else {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    if let Some(state) = &key.rate_limit {
+        headers.extend(rate_limit_headers::of(state));
+    }
+    (StatusCode::OK, headers).into_response()
+}
+
+/// A value as printable ASCII: everything else, `%`, and spaces at the ends, which HTTP would
+/// remove, are percent-encoded.
+fn encoded(value: &str) -> String {
+    let last = value.len().saturating_sub(1);
+    let encode = |(at, byte): (usize, u8)| match byte {
+        b'%' => "%25".to_owned(),
+        b' ' if at != 0 && at != last => " ".to_owned(),
+        0x21..=0x7e => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    value.bytes().enumerate().map(encode).collect()
+}
+
+fn refused<S: ProjectStorage>(gate: &Gate<S>, refusal: &Refusal) -> Response {
+    gate.metrics.refusal(refusal);
+    match refusal {
+        Refusal::MissingScopes(scopes) => lacks_scope(&scopes.join(" ")),
+        Refusal::RateLimited { retry_after, .. } => rate_limited(*retry_after),
+        _ => invalid_key(None),
+    }
+}
+
+/// The answer to a verification that the key's rate limit refused.
+pub fn rate_limited(retry_after: Duration) -> Response {
+    let details = Details::new("rate-limited", "the rate limit of the API key is used up");
+    let mut response = problem::with_details(StatusCode::TOO_MANY_REQUESTS, details);
+    response.headers_mut().insert(RETRY_AFTER, seconds(retry_after));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_are_printable_and_remain_distinct() {
+        for (value, expected) in [
+            ("ann", "ann"),
+            ("a b", "a b"),
+            (" ann", "%20ann"),
+            ("ann ", "ann%20"),
+            ("%20ann", "%2520ann"),
+            ("änn", "%C3%A4nn"),
+            ("", ""),
+        ] {
+            assert_eq!(encoded(value), expected);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The tools as REST.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestServer, bearer};
+
+impl TestServer {
+    fn rest(&self, method: &str, path: &str, key: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let authorization = bearer(key);
+        let usual = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        let usual = usual.iter().filter(|(name, _)| headers.iter().all(|(other, _)| other != name));
+        let all: Vec<_> = usual.chain(headers).copied().collect();
+        self.request(method, path, &all, body)
+    }
+}
+
+#[test]
+fn a_key_lives_over_rest() {
+    let server = TestServer::start();
+    let key = server.key("ann");
+    let body = json!({"name": "web", "scopes": ["api-keys:read"], "metadata": {"plan": "pro"}}).to_string();
+    let created = server.rest("POST", "/v1/keys", &key, &[], &body);
+    assert_eq!(created.status, 201, "{created:?}");
+    let (id, new) = (created.body["id"].as_str().unwrap(), created.body["key"].as_str().unwrap());
+    let path = format!("/v1/keys/{id}");
+    assert_eq!((created.header("location"), created.header("etag")), (path.as_str(), "\"0\""));
+    assert_eq!(created.header("cache-control"), "no-store");
+
+    let read = server.rest("GET", &path, &key, &[], "");
+    assert_eq!((read.status, &read.body["metadata"]), (200, &json!({"plan": "pro"})));
+    let etag = read.header("etag").to_owned();
+    let change = json!({"name": "renamed"}).to_string();
+    let updated = server.rest("PATCH", &path, &key, &[("if-match", &etag)], &change);
+    assert_eq!((updated.status, &updated.body["name"]), (200, &json!("renamed")));
+    assert_ne!(updated.header("etag"), etag);
+    for tag in [etag.as_str(), "W/\"0\"", "\"x\"", "1"] {
+        let stale = server.rest("PATCH", &path, &key, &[("if-match", tag)], &json!({"name": "again"}).to_string());
+        stale.assert_is_problem(412);
+        assert_eq!(stale.body["type"], "urn:keycell:problem:conflict");
+    }
+
+    let listed = server.rest("GET", "/v1/keys?status=active&limit=1", &key, &[], "");
+    assert_eq!(listed.body["api_keys"][0]["id"], id);
+    let cursor = listed.body["next_cursor"].as_str().unwrap();
+    let next = server.rest("GET", &format!("/v1/keys?limit=1&cursor={cursor}"), &key, &[], "");
+    assert_ne!(next.body["api_keys"][0]["id"], id);
+
+    let verified = server.rest("POST", "/v1/keys/verify", &key, &[], &json!({"key": new}).to_string());
+    assert_eq!((verified.status, &verified.body["valid"]), (200, &json!(true)));
+    let rotated = server.rest("POST", &format!("{path}/rotate"), &key, &[], "");
+    assert_eq!(rotated.status, 201, "{rotated:?}");
+    assert_eq!(rotated.header("location"), format!("/v1/keys/{}", rotated.body["id"].as_str().unwrap()));
+    let revoked = server.rest("POST", &format!("{path}/revoke"), &key, &[], r#"{"reason": "lost"}"#);
+    assert_eq!((revoked.status, &revoked.body["revocation_reason"]), (200, &json!("lost")));
+    let events = server.rest("GET", &format!("/v1/events?api_key_id={id}"), &key, &[], "");
+    let actions: Vec<_> =
+        events.body["events"].as_array().unwrap().iter().map(|event| event["action"].clone()).collect();
+    assert_eq!(actions, ["revoked", "rotated", "updated", "created"]);
+}
+
+#[test]
+fn an_idempotency_key_makes_a_creation_repeatable() {
+    let server = TestServer::start();
+    let key = server.key("ann");
+    let create = |name: &str, idempotency_key: &str| {
+        let body = json!({"name": name, "scopes": []}).to_string();
+        server.rest("POST", "/v1/keys", &key, &[("idempotency-key", idempotency_key)], &body)
+    };
+    let first = create("web", "order-1");
+    let again = create("web", "\"order-1\"");
+    assert_eq!((again.status, &again.body["id"]), (201, &first.body["id"]));
+    assert_ne!(again.body["key"], first.body["key"]);
+    create("other", "order-1").assert_is_problem(409);
+    let twice = [("idempotency-key", "a"), ("idempotency-key", "b")];
+    server.rest("POST", "/v1/keys", &key, &twice, "{}").assert_is_problem(400);
+}
+
+#[test]
+fn errors_are_problems_and_the_key_comes_first() {
+    let server = TestServer::start();
+    let key = server.key("ann");
+    let kind = |answer: &Answer, status| {
+        answer.assert_is_problem(status);
+        answer.body["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned()
+    };
+    let id = "/v1/keys/0192f0c1-2345-7abc-8def-0123456789ab";
+    let post = |key: &str, body: &str| server.rest("POST", "/v1/keys", key, &[], body);
+    let faulty = post(&key, r#"{"name": " ", "nmae": 1}"#);
+    assert_eq!(kind(&faulty, 400), "invalid-input");
+    assert_eq!(faulty.body["faults"][0]["field"], "nmae");
+    assert_eq!(kind(&post(&key, r#"{"name": "a", "name": "b"}"#), 400), "invalid-json");
+    assert_eq!(kind(&post(&key, "[]"), 400), "invalid-json");
+    assert_eq!(kind(&post(&key, &"[".repeat(1000)), 400), "invalid-json");
+    assert_eq!(kind(&post(&key, r#"{"name": "x", "idempotency_key": "y"}"#), 400), "invalid-input");
+    let text = server.rest("POST", "/v1/keys", &key, &[("content-type", "text/plain")], "{}");
+    assert_eq!(kind(&text, 415), "unsupported-media-type");
+    assert_eq!(kind(&server.rest("GET", id, &key, &[], ""), 404), "not-found");
+    assert_eq!(kind(&server.rest("GET", "/v1/keys?limit=x", &key, &[], ""), 400), "invalid-input");
+    assert_eq!(kind(&server.rest("GET", "/v1/keys?limit=1&limit=2", &key, &[], ""), 400), "repeated-parameter");
+    assert_eq!(kind(&server.rest("PATCH", id, &key, &[], r#"{"api_key_id": "x"}"#), 400), "invalid-input");
+    server.rest("DELETE", id, &key, &[], "").assert_is_problem(405);
+
+    let reader = server.key_with("ann", &["api-keys:read"]);
+    let lacking = post(&reader, r#"{"name": "x"}"#);
+    assert_eq!(kind(&lacking, 403), "insufficient-scope");
+    assert!(lacking.header("www-authenticate").contains(r#"scope="api-keys:write""#));
+    for body in [r#"{"name": "x"}"#, "[]", "{}"] {
+        assert_eq!(kind(&post("wrong", body), 401), "unauthenticated");
+    }
+    assert_eq!(kind(&server.request("GET", "/v1/keys", &[], ""), 401), "unauthenticated");
+}
+
+#[test]
+fn the_document_has_every_operation_and_the_schemas_of_the_tools() {
+    let server = TestServer::start();
+    let document = server.get("/openapi.json").body;
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut operations = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            operations.insert(operation["operationId"].as_str().unwrap().to_owned());
+            // Each is served: what it answers without a key is not 404 or 405.
+            let path = path.replace("{id}", "0192f0c1-2345-7abc-8def-0123456789ab");
+            let answer = server.request(&method.to_uppercase(), &path, &[], "");
+            assert!([400, 401].contains(&answer.status), "{method} {path}: {answer:?}");
+        }
+    }
+    assert_eq!(operations.len(), 11);
+    let issue = &document["paths"]["/v1/keys"]["post"];
+    let tool = keycell::tools::TOOLS.iter().find(|tool| tool.name == "issue_api_key").unwrap();
+    let output: Value = serde_json::from_str(tool.output_schema).unwrap();
+    assert_eq!(issue["responses"]["201"]["content"]["application/json"]["schema"], output);
+    let input = &issue["requestBody"]["content"]["application/json"]["schema"]["properties"];
+    assert!(input.get("name").is_some() && input.get("idempotency_key").is_none());
+    let headers: Vec<_> = issue["parameters"].as_array().unwrap().iter().map(|parameter| &parameter["name"]).collect();
+    assert_eq!(headers, ["Idempotency-Key"]);
+}
+
+#[test]
+fn metrics_count_requests_and_name_no_key_or_user() {
+    let server = TestServer::start();
+    let key = server.key("ann");
+    server.ping(&key);
+    server.ping("wrong");
+    let metrics = server.get("/metrics");
+    let text = metrics.body.as_str().unwrap();
+    for expected in [
+        "keycell_http_requests_total{method=\"POST\",route=\"/mcp\",status=\"200\"} 1\n",
+        "keycell_http_requests_total{method=\"POST\",route=\"/mcp\",status=\"401\"} 1\n",
+        "keycell_http_requests_under_way 1\n",
+        "keycell_call_duration_seconds_count 2\n",
+        "keycell_wrong_keys_total 1\n",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    assert!(!text.contains("ann") && !text.contains(key.rsplit_once('_').unwrap().0));
+}
