@@ -58,6 +58,8 @@ pub struct Config {
 pub struct ServerConfig {
     /// The address on which `keycell serve` listens.
     pub listen: Option<Parsed<SocketAddr>>,
+    /// The address of a listener of its own for `/metrics`.
+    pub metrics_listen: Option<Parsed<SocketAddr>>,
     /// The host names, besides localhost and the address, by which clients may call the server.
     pub allowed_hosts: Option<Vec<String>>,
     /// The addresses of proxies whose forwarding headers are believed.
@@ -254,6 +256,7 @@ mod tests {
             user = "ann"
             [server]
             listen = "127.0.0.1:1"
+            metrics_listen = "127.0.0.1:2"
             allowed_hosts = ["keys.example.com"]
             trusted_proxies = ["10.0.0.0/8"]
             all_tools = true
@@ -265,6 +268,7 @@ mod tests {
         assert_eq!(config.default_life.unwrap().0, Duration::from_secs(90 * 86_400));
         assert_eq!(config.grantable_scopes.unwrap().len(), 2);
         assert_eq!(config.server.listen.unwrap().0.port(), 1);
+        assert_eq!(config.server.metrics_listen.unwrap().0.port(), 2);
         assert_eq!((config.server.all_tools, config.server.redact_text), (Some(true), Some(true)));
     }
 

@@ -82,6 +82,7 @@ fn rows(settings: &Settings, server: &ServerOptions) -> Vec<Row> {
         ("database", json!(settings.database.path), settings.database.origin),
         ("user", json!(settings.user.0), settings.user.1),
         ("server.listen", json!(server.listen.0), server.listen.1),
+        ("server.metrics_listen", json!(server.metrics_listen.0), server.metrics_listen.1),
         ("server.allowed_hosts", json!(server.allowed_hosts.0), server.allowed_hosts.1),
         ("server.trusted_proxies", json!(proxies), server.trusted_proxies.1),
         ("server.all_tools", json!(server.tools.all_tools.0), server.tools.all_tools.1),
@@ -92,7 +93,7 @@ fn rows(settings: &Settings, server: &ServerOptions) -> Vec<Row> {
 /// Formats a value for people: a text without quotes, a list on one line.
 fn text(value: &Value) -> String {
     match value {
-        Value::Null => "unlimited".to_owned(),
+        Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(values) if values.is_empty() => "none".to_owned(),
         Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(" "),
