@@ -13,7 +13,7 @@ use std::{
 
 use etcetera::BaseStrategy;
 use keycell::{Prefix, Scope};
-use keycell_component::{key::holds_part_of_key, user::UserId};
+use keycell_component::{key::holds_part_of_key, scopes::MAX_SCOPES, user::UserId};
 use keycell_server::IpNet;
 use serde::{
     Deserialize, Deserializer,
@@ -103,6 +103,9 @@ impl Config {
             && default.0 > longest.0
         {
             return Some(("default_life", "must not be longer than longest_life"));
+        }
+        if self.default_scopes.as_ref().is_some_and(|scopes| scopes.len() > MAX_SCOPES) {
+            return Some(("default_scopes", "must be at most 32 scopes"));
         }
         if let (Some(defaults), Some(grantable)) = (&self.default_scopes, &self.grantable_scopes)
             && defaults.iter().any(|scope| !grantable.contains(scope))
@@ -299,6 +302,14 @@ mod tests {
                 assert!(!problem.contains(value), "{text}: {problem}");
             }
         }
+    }
+
+    #[test]
+    fn default_scopes_are_at_most_as_many_as_a_key_can_have() {
+        let file =
+            |count: usize| format!("default_scopes = {:?}", (0..count).map(|n| n.to_string()).collect::<Vec<_>>());
+        assert!(Config::parse(&file(32)).is_ok());
+        assert_eq!(problem(&file(33)), "1: default_scopes must be at most 32 scopes");
     }
 
     #[test]
