@@ -1,6 +1,5 @@
 import type { Fault } from '#generated/interfaces/keycell-api-keys-api-keys.js';
 import type { Root } from '#generated/keycell.js';
-import { KeycellError } from './failure.js';
 import { snakeCase } from './json.js';
 
 export type ApiKeys = Root['apiKeys'];
@@ -20,8 +19,8 @@ const MESSAGES = {
 };
 const MAX_BYTES = 65_536;
 
-/** Returns the arguments if the component can receive them unchanged. */
-export function checked<Name extends keyof ApiKeys>(name: Name, args: Arguments<Name>): Arguments<Name> {
+/** Returns the arguments as the component can receive them, and the faults of those that it cannot. */
+export function checked<Name extends keyof ApiKeys>(name: Name, args: Arguments<Name>) {
   const names = FIELDS[name] ?? ['api_key_id'];
   const named = args.flatMap((argument: unknown, index): [string, unknown][] =>
     isRecord(argument) ? Object.entries(argument) : [[names[index]!, argument]]);
@@ -29,10 +28,9 @@ export function checked<Name extends keyof ApiKeys>(name: Name, args: Arguments<
     const [field, code] = [snakeCase(name), faultOf(value)];
     return code === undefined || field === 'key' ? [] : [{ field, code, message: MESSAGES[code] }];
   });
-  if (faults.length > 0) throw new KeycellError({ tag: 'invalid-input', val: faults });
   // A presented key that cannot be passed on is no key: the component answers that it is malformed.
   const passed = args.map((argument, index) => names[index] === 'key' && faultOf(argument) ? '' : argument);
-  return passed as Arguments<Name>;
+  return { passed: passed as Arguments<Name>, faults };
 }
 
 /** The reason why jco would cut or change a value: it takes the low bits of a number and replaces lone surrogates. */

@@ -39,10 +39,17 @@ export class Authority {
   /** Calls a function in a fresh instance, so that no call can reach the secrets of another. */
   call<Name extends keyof ApiKeys>(storage: Storage, caller: Caller, name: Name, ...args: Arguments<Name>) {
     if (caller.tag === 'bearer' && faultOf(caller.val)) throw new KeycellError({ tag: 'unauthenticated' });
-    const passed = checked(name, args);
+    const { passed, faults } = checked(name, args);
+    // The component authenticates the caller before it looks at the arguments, and so does this host.
+    if (faults.length > 0 && caller.tag !== 'host') this.run(storage, caller, 'describeCaller', []);
+    if (faults.length > 0) throw new KeycellError({ tag: 'invalid-input', val: faults });
+    return this.run(storage, caller, name, passed);
+  }
+
+  private run<Name extends keyof ApiKeys>(storage: Storage, caller: Caller, name: Name, args: Arguments<Name>) {
     try {
       const functions: Functions = instantiate(this.coreModule, this.imports(storage, caller)).apiKeys;
-      return functions[name](...passed);
+      return functions[name](...args);
     } catch (thrown) {
       // jco throws the WIT's error as it is, and an Error if the component traps.
       throw new KeycellError(thrown instanceof Error ? { tag: 'internal', val: logCause(thrown) } : thrown as Failure);

@@ -4,19 +4,22 @@ from typing import Any
 
 from wasmtime.component import FuncType, ListType, RecordType, Variant, VariantType
 
-from .wit import Json, KeycellError, lower
+from .wit import Json, lower
 
 MAX_BYTES = 65_536
 
 
+def faults_of(arguments: Json) -> list[Json]:
+    """Every fault of the arguments. A presented key that cannot be passed on has none: it is no key at all."""
+    named = {name: value for name, value in arguments.items() if name != "key"}
+    return [{"field": name, **found} for name, value in named.items() if (found := fault(value))]
+
+
 def lowered(function: FuncType, arguments: Json) -> list[Any]:
-    """Returns the parameters of a call; raises `invalid-input` with every fault of the arguments."""
-    if fault(arguments.get("key")):
-        arguments = {**arguments, "key": ""}  # No key at all: the component answers that it is malformed.
-    faults = [{"field": name, **found} for name, value in arguments.items() if (found := fault(value))]
-    if faults:
-        raise KeycellError("invalid-input", faults)
+    """Returns the parameters of a call."""
     left = {name.replace("_", "-"): value for name, value in arguments.items()}
+    if fault(arguments.get("key")):
+        left["key"] = ""  # The component answers that it is malformed.
 
     def take(name: str, type: object) -> Any:
         if isinstance(type, RecordType):

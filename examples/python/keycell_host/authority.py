@@ -12,7 +12,7 @@ from uuid import uuid4
 from wasmtime import Config, Engine, Store, WasmtimeError
 from wasmtime.component import Component, FuncType, Linker, Variant
 
-from .arguments import fault, lowered
+from .arguments import fault, faults_of, lowered
 from .limits import Limits
 from .wit import Caller, Json, KeycellError, StorageError, lift, lower
 
@@ -21,7 +21,7 @@ STORAGE = [
     *["insert-key", "find-key", "find-key-by-lookup", "find-request", "list-keys", "list-events"],
     *["update-key", "rotate-key", "replace-secret", "record-use", "find-project"],
 ]
-MAX_MEMORY = 1 << 20
+MAX_MEMORY = 2 << 20
 MAX_FUEL = 200_000_000  # Ten times the fuel of the costliest case of the conformance suite.
 MAX_RANDOM_BYTES = 4096
 
@@ -64,6 +64,11 @@ class Authority:
         """Calls a function of `wit/api-keys.wit`. The fields of its record are arguments, too."""
         if isinstance(caller, str) and fault(caller):
             raise KeycellError("unauthenticated")
+        if faults := faults_of(arguments):
+            # The component authenticates the caller before it looks at the arguments, and so does this host.
+            if caller is not None:
+                self.call(caller, "describe_caller")
+            raise KeycellError("invalid-input", faults)
         name = function.replace("_", "-")
         parameters = lowered(function_type(self.component, name), arguments)
         try:

@@ -41,7 +41,7 @@ COMPONENT = """
 """
 HARM = {
     "loops": "(loop (br 0))",
-    "grows": "(if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))",
+    "grows": "(if (i32.eq (memory.grow (i32.const 32)) (i32.const -1)) (then unreachable))",
     "asks for many random bytes": "(call $get_random_bytes (i64.const 4097) (i32.const 16))",
     # 7,000 texts of 32 KB each, all of the same bytes.
     "answers more than it has": """

@@ -186,7 +186,7 @@ def test_a_list_is_filtered_and_goes_from_new_to_old(storage: SqliteStorage, dat
         insert(storage, key)
         storage.update_key(key | {"revoked_at": revoked_at}, event("updated", key))
     insert(storage, KEY | {"id": "id-6", "lookup": "lookup-6", "user_id": "bob"})
-    for filter, expected in [
+    filters: list[tuple[Json, list[int]]] = [
         ({}, [6, 5, 4, 3, 2, 1]),
         ({"user_id": "ann"}, [5, 4, 3, 2, 1]),
         ({"limit": 2}, [6, 5]),
@@ -198,7 +198,8 @@ def test_a_list_is_filtered_and_goes_from_new_to_old(storage: SqliteStorage, dat
         ({"status": "expired", "now": 10}, [2]),
         ({"user_id": "bob"}, [6]),
         ({"user_id": "eve"}, []),
-    ]:
+    ]
+    for filter, expected in filters:
         assert [key["id"] for key in storage.list_keys(EVERY | filter)] == [f"id-{n}" for n in expected], filter
     events = storage.list_events(EVENTS | {"project_id": PROJECT})
     assert {event["key_id"] for event in events} == {"id-2", "id-4"}
