@@ -33,11 +33,10 @@ export function openDatabase(path: string): Database.Database {
 /** Migrates a database to the newest schema. */
 export function migrate(database: Database.Database): void {
   database.pragma('foreign_keys = OFF'); // A migration may rebuild tables.
-  database.transaction(() => {
-    // Read again within the transaction: another process may have migrated the file in between.
-    const scripts = SCRIPTS.slice(pragma(database, 'user_version'));
-    scripts.forEach((script) => database.exec(script));
-  }).immediate();
+  // The version is read again within the transaction: another process may have migrated the file in between.
+  const run = database.transaction(() =>
+    SCRIPTS.slice(pragma(database, 'user_version')).forEach((script) => database.exec(script)));
+  if (pragma(database, 'user_version') < SCRIPTS.length) run.immediate();
   database.pragma('foreign_keys = ON');
 }
 
