@@ -41,8 +41,22 @@ fn a_key_is_issued_with_every_option() {
     let cli = Cli::new();
     let metadata = cli.file("plan.json", "{ \"plan\": \"pro\", \"seats\": 5 }");
     let issued = cli.json(&[
-        "create", "--operator", "--name", "orders", "--owner", "ann", "--scope", "api-keys:verify", "--scope",
-        "api-keys:read", "--metadata", &format!("@{metadata}"), "--limit", "100/60s", "--idempotency-key", "order-1",
+        "create",
+        "--operator",
+        "--name",
+        "orders",
+        "--owner",
+        "ann",
+        "--scope",
+        "api-keys:verify",
+        "--scope",
+        "api-keys:read",
+        "--metadata",
+        &format!("@{metadata}"),
+        "--limit",
+        "100/60s",
+        "--idempotency-key",
+        "order-1",
     ]);
     assert_is_output_of("issue_api_key", &issued);
     assert_eq!(issued["user_id"], "ann");
@@ -175,7 +189,10 @@ fn an_admin_of_a_project_changes_its_members_and_reads_their_keys() {
     as_ann(&["project", "member", "add", "web", "bob", "--role", "admin"]);
     let left = cli.json(&["project", "member", "remove", "web", "ann", "--user", "bob"]);
     assert_eq!(left, json!([{"user_id": "bob", "role": "admin"}]));
-    assert_eq!(cli.fails(1, &["project", "member", "remove", "web", "ann", "--user", "bob"]), "error: no such member\n");
+    assert_eq!(
+        cli.fails(1, &["project", "member", "remove", "web", "ann", "--user", "bob"]),
+        "error: no such member\n"
+    );
     cli.json(&["project", "member", "add", "web", "dave", "--operator"]);
     assert_eq!(cli.json(&["project", "list", "--operator"]).as_array().unwrap().len(), 1);
     assert!(cli.fails(2, &["project", "member", "add", "web", "bob", "--role", "owner"]).contains("member or admin"));
@@ -387,4 +404,3 @@ fn a_fresh_process_compiles_nothing() {
         .unwrap();
     assert!(fastest < std::time::Duration::from_millis(200), "{fastest:?}");
 }
-

@@ -2,9 +2,7 @@
 
 mod cli;
 mod command;
-mod conformance;
 mod http;
-mod lifecycle;
 mod mcp;
 mod readme;
 mod server;

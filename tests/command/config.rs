@@ -37,12 +37,14 @@ fn an_option_precedes_a_variable_that_precedes_the_file_that_precedes_the_defaul
         configured[0],
         ("KEYCELL_USER", "from-variable"),
         ("KEYCELL_LISTEN", "127.0.0.1:2"),
+        ("KEYCELL_METRICS_LISTEN", "127.0.0.1:4"),
         ("KEYCELL_ALL_TOOLS", "false"),
         ("KEYCELL_TRUSTED_PROXIES", "10.0.0.0/8,192.0.2.1"),
     ];
     let by_variable = show(&variables, &[]);
     assert_eq!(setting(&by_variable, "user"), (json!("from-variable"), "option".to_owned()));
     assert_eq!(setting(&by_variable, "server.listen").0, "127.0.0.1:2");
+    assert_eq!(setting(&by_variable, "server.metrics_listen").0, "127.0.0.1:4");
     assert_eq!(setting(&by_variable, "server.all_tools").0, false);
     assert_eq!(setting(&by_variable, "server.trusted_proxies").0, json!(["10.0.0.0/8", "192.0.2.1/32"]));
     let by_option = show(&variables, &["--user", "from-option", "--listen", "127.0.0.1:3", "--all-tools"]);

@@ -1,5 +1,5 @@
-//! What a call costs, beside the same work without the component. `cargo xtask bench` runs this
-//! and prints the ratios.
+//! The cost of calls, beside the same work without the component. `cargo xtask bench` runs this and
+//! prints the ratios.
 
 use std::{
     hint::black_box,
@@ -12,16 +12,18 @@ use std::{
 
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
 use keycell::{
-    ApiKeyId, Caller, CreateApiKey, KeyRecord, Keycell, Policy, Prefix, Scope, SqliteStorage, Storage, Time,
+    Action, ApiKeyId, Caller, CreateApiKey, EventRecord, KeyRecord, Keycell, Policy, Prefix, Scope, Storage, Time,
     Verification, bench,
 };
 use keycell_component::{
-    access,
+    access::Actor,
+    id::mint_event_id,
     key::{self, Key},
     name::KeyName,
     scopes,
     status::Status,
 };
+use keycell_sqlite::SqliteStorage;
 use tokio::runtime::{Builder, Runtime};
 
 const STORED: usize = 100_000;
@@ -39,7 +41,7 @@ struct World {
     keys: Arc<Vec<Sample>>,
 }
 
-/// A stored key, as its owner knows it.
+/// A stored key and its secret.
 struct Sample {
     id: String,
     key: String,
@@ -52,13 +54,14 @@ impl World {
         let storage = SqliteStorage::open(&path).expect("a database");
         let keys = fill(&path, stored);
         let default_scopes = SCOPES.iter().filter_map(|scope| Scope::parse(scope)).collect();
-        let policy = Policy { default_scopes, ..Policy::default() };
+        let mut policy = Policy::default();
+        policy.default_scopes = default_scopes;
         let keycell = Keycell::builder(storage).policy(policy).build().expect("the component");
-        let caller = Caller::user(USER).expect("a user").with_scopes(SCOPES);
+        let caller = Caller::user(USER).with_scopes(SCOPES);
         Self { _dir: dir, path, keycell: keycell.into(), caller, keys: keys.into() }
     }
 
-    /// A key, another one each time, all over the table.
+    /// A key for each number, spread over the table.
     fn key(&self, n: u64) -> &Sample {
         &self.keys[usize::try_from(n).unwrap_or_default().wrapping_mul(48_271) % self.keys.len()]
     }
@@ -68,7 +71,7 @@ impl World {
     }
 }
 
-/// Inserts keys by the quickest way; gives some of them, from all over the table.
+/// Inserts keys with SQL, and returns a sample that is spread over the table.
 fn fill(path: &Path, stored: usize) -> Vec<Sample> {
     let mut connection = rusqlite::Connection::open(path).expect("the database");
     let transaction = connection.transaction().expect("a transaction");
@@ -105,49 +108,55 @@ fn random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("random bytes");
 }
 
-/// What the component does to create a key, by the same rules, without the component.
+/// Makes a key and its record by the component's own rules, without the component.
 fn native_record(now: u64, name: &str) -> (Key, KeyRecord) {
     let prefix = Prefix::default();
-    let held = SCOPES.map(str::to_owned);
-    let defaults = SCOPES.iter().filter_map(|scope| Scope::parse(scope)).collect();
-    let id = ApiKeyId::mint(now, &mut random);
+    let caller = Actor::user(USER.to_owned(), SCOPES.map(str::to_owned).into(), false);
+    let defaults: Vec<_> = SCOPES.iter().filter_map(|scope| Scope::parse(scope)).collect();
+    let time = Time::from_millis(now as i64).expect("a time");
+    let id = ApiKeyId::mint(time, &mut random);
     let key = Key::mint(&prefix, &mut random);
-    let record = KeyRecord {
-        id: id.to_text(),
-        prefix: prefix.as_str().to_owned(),
-        lookup: key.lookup().to_owned(),
-        hash: key.hash().as_bytes().to_vec(),
-        user_id: USER.to_owned(),
-        project_id: None,
-        name: KeyName::parse(name).expect("a name").into_text(),
-        scopes: scopes::granted(defaults, &held),
-        created_at: now as i64,
-        updated_at: now as i64,
-        expires_at: None,
-        last_used_at: None,
-        revoked_at: None,
-        revocation_reason: None,
-        rotated_from: None,
-        rotated_to: None,
-        revision: 0,
-    };
+    let mut record = KeyRecord::default();
+    record.id = id.to_string();
+    record.prefix = prefix.as_str().to_owned();
+    record.lookup = key.lookup().to_owned();
+    record.hash = key.hash().as_bytes().to_vec();
+    record.user_id = USER.to_owned();
+    record.name = KeyName::parse(name).expect("a name").into_text();
+    record.scopes = scopes::grantable(&defaults, |scope| caller.may_grant(scope));
+    record.created_at = time.millis();
+    record.updated_at = time.millis();
     (key, record)
+}
+
+fn native_event(record: &KeyRecord) -> EventRecord {
+    let time = Time::from_millis(record.created_at).expect("a time");
+    let mut event = EventRecord::new(Action::Created);
+    event.id = mint_event_id(time, &mut random);
+    event.time = record.created_at;
+    event.key_id = record.id.clone();
+    event.user_id = record.user_id.clone();
+    event.actor_user_id = record.user_id.clone();
+    event.fields = ["name", "scopes"].map(str::to_owned).into();
+    event
 }
 
 async fn native_create(storage: &SqliteStorage) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
     let (key, record) = native_record(now, "bench");
-    let time = Time::from_millis(record.created_at).expect("a time").to_text();
-    storage.insert_key(record).await.expect("stored");
+    let event = native_event(&record);
+    let time = Time::from_millis(record.created_at).expect("a time").to_rfc3339();
+    storage.insert_key(record, event, None).await.expect("stored");
     black_box((key.into_text(), time));
 }
 
 async fn native_get(storage: &SqliteStorage, id: &str) {
-    let id = ApiKeyId::parse(id).expect("an id").to_text();
-    let record = storage.find_key(&id).await.expect("read").expect("there");
-    let caller = access::Caller { user_id: USER.to_owned(), project_id: None, expires_at: None, scopes: Vec::new() };
-    assert!(access::may_see(&caller, &record.user_id, record.project_id.as_deref()));
-    let text = |millis| Time::from_millis(millis).map(Time::to_text);
+    let id = ApiKeyId::parse(id).expect("an id").to_string();
+    let found = storage.find_key(&id, USER).await.expect("read").expect("there");
+    let (record, role) = (found.key, found.role);
+    let caller = Actor::user(USER.to_owned(), Vec::new(), false);
+    assert!(role.is_none() && caller.may_see(&record.user_id, record.project_id.as_deref(), None));
+    let text = |millis| Time::from_millis(millis).map(Time::to_rfc3339);
     black_box((
         key::key_prefix(&record.prefix, &record.lookup),
         text(record.created_at),
@@ -157,7 +166,7 @@ async fn native_get(storage: &SqliteStorage, id: &str) {
     black_box(record);
 }
 
-/// What the component does to verify a key, by the same rules, without the component.
+/// Verifies a key by the component's own rules, without the component.
 async fn native_verify(storage: &SqliteStorage, key: &str) -> bool {
     let needed = scopes::parse_all(&[SCOPES[0].to_owned()]).expect("a scope");
     let Some(key) = Key::parse(key) else { return false };
@@ -172,7 +181,7 @@ async fn native_verify(storage: &SqliteStorage, key: &str) -> bool {
         return false;
     }
     storage.record_use(&record.id, now);
-    black_box((record, expires_at.map(Time::to_text)));
+    black_box((record, expires_at.map(Time::to_rfc3339)));
     true
 }
 
@@ -186,7 +195,7 @@ fn shares(calls: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     calls.clone().step_by(most as usize).map(move |from| from..calls.end.min(from + most))
 }
 
-/// Measures `work`, which makes the calls of a range, in so many tasks at once.
+/// Measures `work`, which makes the calls of a range, in this number of tasks at once.
 fn measure<F, Fut>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
@@ -267,8 +276,8 @@ fn creates(criterion: &mut Criterion) {
     }
 }
 
-/// Durable creates natively and through a fresh instance, in turn: what the disk does meanwhile,
-/// it does to both.
+/// Durable creates natively and through a fresh instance in turn, so that both see the same load of
+/// the disk.
 fn creates_in_turn(_: &mut Criterion) {
     let world = World::new(STORED);
     let [mut native, mut fresh] = [Vec::new(), Vec::new()];
@@ -293,7 +302,7 @@ fn percentile(mut times: Vec<Duration>, percent: usize) -> Duration {
     times[times.len() * percent / 100]
 }
 
-/// Keeps a figure that is not criterion's beside those that are, in nanoseconds.
+/// Stores a figure in nanoseconds beside those of criterion.
 fn figure(name: &str, time: Duration) {
     let target = std::env::current_exe().expect("a path");
     let dir = target.ancestors().nth(3).expect("a target directory").join("criterion/figures");
@@ -332,7 +341,7 @@ fn refusals(criterion: &mut Criterion, world: &Arc<World>, stored: usize) {
     wrong_checksum.push(last);
     let unknown = native_record(1, "unknown").0.into_text();
     let revoked = world.key(2).key.clone();
-    runtime(1).block_on(world.keycell.revoke_api_key(&world.caller, world.id(2), None)).expect("revoked");
+    runtime(1).block_on(world.keycell.revoke_api_key(&world.caller, world.id(2), None, None)).expect("revoked");
 
     for threads in [1, 2] {
         let runtime = runtime(threads);
@@ -360,11 +369,11 @@ fn refusals(criterion: &mut Criterion, world: &Arc<World>, stored: usize) {
 }
 
 async fn verify(world: &World, key: &str) -> bool {
-    let verification = world.keycell.verify_api_key(key, &SCOPES[..1]).await.expect("verified");
+    let verification = world.keycell.verify_api_key(&Caller::host(), key, &SCOPES[..1]).await.expect("verified");
     matches!(verification, Verification::Valid(_))
 }
 
-/// Of 50,000 verifications one after another.
+/// The 99th percentile of 50,000 verifications, one after another.
 async fn ninety_ninth_percentile(world: &World) -> Duration {
     let mut times = Vec::new();
     for n in 0..50_000 {

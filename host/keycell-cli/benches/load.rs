@@ -1,5 +1,5 @@
-//! How many tool calls a second the MCP server answers, and how soon: `keycell mcp` and
-//! `keycell serve` as processes, with the client beside them on the same machine.
+//! The rate and the latency of tool calls over MCP: `keycell mcp` and `keycell serve` as processes,
+//! with the client on the same machine.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -20,7 +20,7 @@ use tokio::{
 
 const WARM_UP: Duration = Duration::from_millis(500);
 const MEASURED: Duration = Duration::from_secs(2);
-/// Each figure is the median of so many runs.
+/// The number of runs of which each figure is the median.
 const RUNS: usize = 5;
 const CONNECTIONS: [usize; 3] = [1, 8, 64];
 const USER: &str = "ann";
@@ -48,7 +48,7 @@ fn main() {
     }
 }
 
-/// How long each call of one run took, and the run itself.
+/// The times of the calls of one run, and of the run.
 struct Run {
     calls: Vec<Duration>,
     elapsed: Duration,
@@ -91,7 +91,7 @@ fn text(value: &Value, field: &str) -> String {
     value[field].as_str().expect("text").to_owned()
 }
 
-/// It is ended when this is dropped.
+/// A process that is killed when this is dropped.
 struct Process(Child);
 
 impl Drop for Process {
@@ -149,15 +149,20 @@ async fn over_http(database: &Path, key: &str, body: &str, connections: usize) -
 
 fn listening(server: &mut Child) -> SocketAddr {
     let mut log = BufReader::new(server.stderr.take().expect("its log"));
-    let mut line = String::new();
-    log.read_line(&mut line).expect("it listens");
-    // Somebody takes the line of each request.
+    let address = loop {
+        let mut line = String::new();
+        assert_ne!(log.read_line(&mut line).expect("a log"), 0, "the server has ended");
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        if let Some(address) = line["fields"]["address"].as_str() {
+            break address.parse().expect("an address");
+        }
+    };
+    // The server logs each request.
     thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    let line: Value = serde_json::from_str(&line).expect("JSON");
-    text(&line["fields"], "address").parse().expect("an address")
+    address
 }
 
-/// Asks again as soon as it is answered.
+/// Sends a request again as soon as it is answered.
 async fn client(address: SocketAddr, request: Arc<str>) -> Vec<Duration> {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.set_nodelay(true).expect("a socket");

@@ -13,7 +13,7 @@ use std::{
 
 use etcetera::BaseStrategy;
 use keycell::{Prefix, Scope};
-use keycell_component::{key::holds_part_of_key, user::UserId};
+use keycell_component::{key::holds_part_of_key, scopes::MAX_SCOPES, user::UserId};
 use keycell_server::IpNet;
 use serde::{
     Deserialize, Deserializer,
@@ -58,6 +58,8 @@ pub struct Config {
 pub struct ServerConfig {
     /// The address on which `keycell serve` listens.
     pub listen: Option<Parsed<SocketAddr>>,
+    /// The address of a listener of its own for `/metrics`.
+    pub metrics_listen: Option<Parsed<SocketAddr>>,
     /// The host names, besides localhost and the address, by which clients may call the server.
     pub allowed_hosts: Option<Vec<String>>,
     /// The addresses of proxies whose forwarding headers are believed.
@@ -101,6 +103,9 @@ impl Config {
             && default.0 > longest.0
         {
             return Some(("default_life", "must not be longer than longest_life"));
+        }
+        if self.default_scopes.as_ref().is_some_and(|scopes| scopes.len() > MAX_SCOPES) {
+            return Some(("default_scopes", "must be at most 32 scopes"));
         }
         if let (Some(defaults), Some(grantable)) = (&self.default_scopes, &self.grantable_scopes)
             && defaults.iter().any(|scope| !grantable.contains(scope))
@@ -254,6 +259,7 @@ mod tests {
             user = "ann"
             [server]
             listen = "127.0.0.1:1"
+            metrics_listen = "127.0.0.1:2"
             allowed_hosts = ["keys.example.com"]
             trusted_proxies = ["10.0.0.0/8"]
             all_tools = true
@@ -265,6 +271,7 @@ mod tests {
         assert_eq!(config.default_life.unwrap().0, Duration::from_secs(90 * 86_400));
         assert_eq!(config.grantable_scopes.unwrap().len(), 2);
         assert_eq!(config.server.listen.unwrap().0.port(), 1);
+        assert_eq!(config.server.metrics_listen.unwrap().0.port(), 2);
         assert_eq!((config.server.all_tools, config.server.redact_text), (Some(true), Some(true)));
     }
 
@@ -295,6 +302,14 @@ mod tests {
                 assert!(!problem.contains(value), "{text}: {problem}");
             }
         }
+    }
+
+    #[test]
+    fn default_scopes_are_at_most_as_many_as_a_key_can_have() {
+        let file =
+            |count: usize| format!("default_scopes = {:?}", (0..count).map(|n| n.to_string()).collect::<Vec<_>>());
+        assert!(Config::parse(&file(32)).is_ok());
+        assert_eq!(problem(&file(33)), "1: default_scopes must be at most 32 scopes");
     }
 
     #[test]

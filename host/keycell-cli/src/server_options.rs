@@ -6,7 +6,7 @@ use clap::{Args, builder::BoolishValueParser};
 use keycell_server::{IpNet, McpOptions};
 
 use crate::{
-    config::{Parsed, ServerConfig, Setting},
+    config::{ServerConfig, Setting},
     settings::Origin,
 };
 
@@ -47,6 +47,9 @@ pub struct ServerOptions {
     /// The address on which the server listens [default: 127.0.0.1:8787]
     #[arg(long, value_name = "ADDRESS", env = "KEYCELL_LISTEN", hide_env_values = true, value_parser = address)]
     listen: Option<SocketAddr>,
+    /// Serves /metrics on this address only [default: beside the other routes]
+    #[arg(long, value_name = "ADDRESS", env = "KEYCELL_METRICS_LISTEN", hide_env_values = true, value_parser = address)]
+    metrics_listen: Option<SocketAddr>,
     /// A host name, besides localhost and the address, by which clients may call the server; may be
     /// repeated
     #[arg(
@@ -80,6 +83,7 @@ pub struct ToolSettings {
 /// The settings of the HTTP server, each with its origin.
 pub struct ServerSettings {
     pub listen: (SocketAddr, Origin),
+    pub metrics_listen: (Option<SocketAddr>, Origin),
     pub allowed_hosts: (Vec<String>, Origin),
     pub trusted_proxies: (Vec<IpNet>, Origin),
     pub tools: ToolSettings,
@@ -108,8 +112,10 @@ impl ServerOptions {
         let hosts = (!self.allowed_hosts.is_empty()).then(|| self.allowed_hosts.clone());
         let proxies = (!self.trusted_proxies.is_empty()).then(|| self.trusted_proxies.clone());
         let proxies_in_file = file.trusted_proxies.as_ref().map(|list| list.iter().map(|proxy| proxy.0).collect());
+        let [listen, metrics] = [&file.listen, &file.metrics_listen].map(|address| address.as_ref().map(|it| it.0));
         ServerSettings {
-            listen: Origin::first(self.listen, file.listen.clone().map(|Parsed(address)| address), || DEFAULT_LISTEN),
+            listen: Origin::first(self.listen, listen, || DEFAULT_LISTEN),
+            metrics_listen: Origin::first(self.metrics_listen.map(Some), metrics.map(Some), || None),
             allowed_hosts: Origin::first(hosts, file.allowed_hosts.clone(), Vec::new),
             trusted_proxies: Origin::first(proxies, proxies_in_file, Vec::new),
             tools: self.tools.settings(file),

@@ -122,7 +122,8 @@ impl Options {
 impl Settings {
     /// The user of the command line, who may grant every scope of the policy.
     pub fn caller(&self) -> Caller {
-        let user = Caller::user(&self.user.0).with_scopes(grantable_scopes(&self.policy));
+        let grantable = self.policy.grantable_scopes.iter().flatten().map(Scope::as_str);
+        let user = Caller::user(&self.user.0).with_scopes(grantable);
         if self.is_operator { user.as_operator() } else { user }
     }
 
@@ -151,29 +152,20 @@ impl Settings {
     }
 }
 
-/// The scopes that a policy lets users grant: its list, or the default scopes and keycell's own.
-pub fn grantable_scopes(policy: &Policy) -> Vec<String> {
-    let texts = |scopes: &[Scope]| scopes.iter().map(|scope| scope.as_str().to_owned()).collect::<Vec<_>>();
-    policy.grantable_scopes.as_deref().map(texts).unwrap_or_else(|| {
-        let mut scopes = texts(&policy.default_scopes);
-        scopes.extend(scopes::OWN.map(str::to_owned));
+fn policy(config: &Config) -> Policy {
+    let scopes = |scopes: &Vec<Parsed<Scope>>| scopes.iter().map(|Parsed(scope)| scope.clone()).collect::<Vec<_>>();
+    let configured = config.grantable_scopes.as_ref().map(scopes);
+    let default_scopes = config.default_scopes.as_ref().map(scopes).unwrap_or_else(|| {
+        let is_grantable = |scope: &Scope| configured.as_ref().is_none_or(|grantable| grantable.contains(scope));
+        DEFAULT_SCOPES.iter().filter_map(|scope| Scope::parse(scope)).filter(is_grantable).collect()
+    });
+    let grantable_scopes = configured.unwrap_or_else(|| {
+        let mut scopes = [default_scopes.clone(), scopes::own()].concat();
         scopes.sort();
         scopes.dedup();
         scopes
-    })
-}
-
-fn policy(config: &Config) -> Policy {
-    let scopes = |scopes: &[Parsed<Scope>]| scopes.iter().map(|Parsed(scope)| scope.clone()).collect::<Vec<_>>();
-    let mut policy = Policy::default();
-    policy.grantable_scopes = config.grantable_scopes.as_deref().map(scopes);
-    policy.default_scopes = match &config.default_scopes {
-        Some(defaults) => scopes(defaults),
-        None => {
-            let is_grantable = |scope: &Scope| policy.grantable_scopes.as_ref().is_none_or(|list| list.contains(scope));
-            DEFAULT_SCOPES.iter().filter_map(|scope| Scope::parse(scope)).filter(is_grantable).collect()
-        }
-    };
+    });
+    let mut policy = Policy::default().with_default_scopes(default_scopes).with_grantable_scopes(grantable_scopes);
     policy.longest_life = config.longest_life.as_ref().map(|life| life.0);
     policy.default_life = config.default_life.as_ref().map(|life| life.0);
     if let Some(Parsed(prefix)) = &config.prefix {

@@ -10,8 +10,7 @@ use crate::{
     error::CommandError,
     output,
     server_options::ServerOptions,
-    settings::{Origin, Settings, grantable_scopes},
-    table::{Column, Table},
+    settings::{Origin, Settings},
 };
 
 #[derive(Subcommand)]
@@ -52,18 +51,16 @@ fn show(settings: &Settings, server: &ServerOptions) -> Result<(), CommandError>
         let rows: Vec<_> = rows.iter().map(row).collect();
         return output::json(&json!({ "file": settings.config_file, "settings": rows }));
     }
-    let row = |(name, value, origin): &Row| {
-        let origin = match origin {
-            Origin::Option => "option or environment",
-            Origin::File => "file",
-            Origin::Default => "default",
-        };
-        vec![(*name).to_owned(), text(value), origin.to_owned()]
+    let origin = |origin: &Origin| match origin {
+        Origin::Option => "option or environment",
+        Origin::File => "file",
+        Origin::Default => "default",
     };
-    let rows: Vec<_> = rows.iter().map(row).collect();
-    Table::new(&[Column::new("SETTING", 22), Column::new("VALUE", 53), Column::new("FROM", 21)]).print(&rows, false)
+    let field = |(name, value, from): &Row| (*name, format!("{} ({})", text(value), origin(from)));
+    output::fields(&rows.iter().map(field).collect::<Vec<_>>())
 }
 
+/// The name, the value and the origin of a setting.
 type Row = (&'static str, Value, Origin);
 
 fn rows(settings: &Settings, server: &ServerOptions) -> Vec<Row> {
@@ -76,12 +73,17 @@ fn rows(settings: &Settings, server: &ServerOptions) -> Vec<Row> {
     vec![
         ("prefix", json!(policy.prefix.as_str()), in_file(config.prefix.is_some())),
         ("default_scopes", scopes(&policy.default_scopes), in_file(config.default_scopes.is_some())),
-        ("grantable_scopes", json!(grantable_scopes(policy)), in_file(config.grantable_scopes.is_some())),
+        (
+            "grantable_scopes",
+            scopes(policy.grantable_scopes.as_deref().unwrap_or_default()),
+            in_file(config.grantable_scopes.is_some()),
+        ),
         ("longest_life", life(policy.longest_life), in_file(config.longest_life.is_some())),
         ("default_life", life(policy.default_life), in_file(config.default_life.is_some())),
         ("database", json!(settings.database.path), settings.database.origin),
         ("user", json!(settings.user.0), settings.user.1),
         ("server.listen", json!(server.listen.0), server.listen.1),
+        ("server.metrics_listen", json!(server.metrics_listen.0), server.metrics_listen.1),
         ("server.allowed_hosts", json!(server.allowed_hosts.0), server.allowed_hosts.1),
         ("server.trusted_proxies", json!(proxies), server.trusted_proxies.1),
         ("server.all_tools", json!(server.tools.all_tools.0), server.tools.all_tools.1),
@@ -92,7 +94,7 @@ fn rows(settings: &Settings, server: &ServerOptions) -> Vec<Row> {
 /// Formats a value for people: a text without quotes, a list on one line.
 fn text(value: &Value) -> String {
     match value {
-        Value::Null => "unlimited".to_owned(),
+        Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(values) if values.is_empty() => "none".to_owned(),
         Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(" "),

@@ -1,13 +1,18 @@
 //! `keycell serve`.
 
-use std::thread;
+use std::{net::SocketAddr, thread};
 
 use clap::Args;
 use keycell_server::Server;
 use tokio::net::TcpListener;
 
 use crate::{
-    core_dumps, database::Database, error::CommandError, server_options::ServerOptions, settings::Settings, signal,
+    core_dumps,
+    database::Database,
+    error::CommandError,
+    server_options::{ServerOptions, ServerSettings},
+    settings::Settings,
+    signal,
 };
 
 #[derive(Args)]
@@ -23,26 +28,34 @@ pub struct Arguments {
 
 pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
     let stop = signal::stop()?;
-    let server = arguments.server.settings(&settings.config.server);
+    let ServerSettings { listen: (address, _), metrics_listen, allowed_hosts, trusted_proxies, tools } =
+        arguments.server.settings(&settings.config.server);
     let authority = settings.authority_or_new()?;
     core_dumps::turn_off();
     check_in_background(settings.database.clone())?;
 
-    let listen = server.listen.0;
-    let listener = TcpListener::bind(listen).await.map_err(|source| CommandError::Listen { listen, source })?;
+    let listener = listen(address).await?;
     let address = listener.local_addr()?;
+    let mut server = Server::new(authority)
+        .mcp_options(tools.mcp_options())
+        .allowed_hosts(allowed_hosts.0)
+        .trusted_proxies(trusted_proxies.0);
+    if let Some(address) = metrics_listen.0 {
+        let listener = listen(address).await?;
+        tracing::info!(address = %listener.local_addr()?, "listening for /metrics");
+        server = server.metrics_listener(listener);
+    }
     if !address.ip().is_loopback() {
         tracing::warn!("without TLS, keys are sent in plain text on {address}: put a proxy with TLS in front of it");
     }
     tracing::info!(%address, "listening");
-    Server::new(authority)
-        .mcp_options(server.tools.mcp_options())
-        .allowed_hosts(server.allowed_hosts.0)
-        .trusted_proxies(server.trusted_proxies.0)
-        .serve(listener, stop)
-        .await?;
+    server.serve(listener, stop).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
+    TcpListener::bind(address).await.map_err(|source| CommandError::Listen { listen: address, source })
 }
 
 /// Checks the structure of the database in a thread, because a large one takes minutes.
