@@ -5,8 +5,8 @@ use std::{collections::HashMap, env, fmt::Write as _, fs, path::Path};
 use unicode_normalization::char::{canonical_combining_class, compose, decompose_canonical};
 
 const HANGUL_SYLLABLES: std::ops::RangeInclusive<char> = '가'..='힣';
-/// What three bits of a run's length hold.
-const LONGEST_RUN: u32 = 8;
+/// The maximum length of a run, which is stored in three bits.
+const MAX_RUN: u32 = 8;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -32,7 +32,7 @@ fn table(out: &mut String, name: &str, entry: &str, entries: impl ExactSizeItera
     out.push_str("];\n");
 }
 
-/// A character that is made of two others.
+/// A character that decomposes into two others.
 struct Pair {
     whole: u32,
     first: u32,
@@ -41,7 +41,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// The pair as `src/nfc.rs` reads it, with `composes` as this bit of the second character.
+    /// The pair in the form that `src/nfc.rs` reads. This bit of the second character is `composes`.
     fn packed(&self, bit: u32) -> String {
         assert!(self.second < 1 << bit, "no second character has bit {bit}");
         let (name, second) =
@@ -50,8 +50,8 @@ impl Pair {
     }
 }
 
-/// The characters that are made of two others, and those that stand for one other, with that. Each
-/// part may be made of parts again.
+/// The characters that decompose into two others, and those that decompose into one, with their
+/// parts. A part may decompose further.
 fn decompositions() -> (Vec<Pair>, Vec<(u32, u32)>) {
     let full: Vec<(char, Vec<char>)> = ('\0'..=char::MAX)
         .filter(|c| !HANGUL_SYLLABLES.contains(c))
@@ -84,7 +84,7 @@ fn decompositions() -> (Vec<Pair>, Vec<(u32, u32)>) {
     (pairs, singles)
 }
 
-/// Runs of characters that follow each other, packed with where the first one's target stands.
+/// Runs of consecutive characters, each packed with the index of its first target; and the targets.
 fn single_runs(singles: &[(u32, u32)]) -> (Vec<u64>, Vec<u32>) {
     let is_first = |index: usize| index == 0 || singles[index - 1].0 + 1 != singles[index].0;
     let starts = (0..singles.len()).filter(|&index| is_first(index));
@@ -93,21 +93,21 @@ fn single_runs(singles: &[(u32, u32)]) -> (Vec<u64>, Vec<u32>) {
     (runs, singles.iter().map(|&(_, target)| target).collect())
 }
 
-/// One bit for each target: whether it is of plane 2 and not of plane 0.
+/// One bit for each target: 1 for plane 2, 0 for plane 0.
 fn plane_2(targets: &[u32]) -> Vec<u8> {
     assert!(targets.iter().all(|target| matches!(target >> 16, 0 | 2)), "targets are of planes 0 and 2");
     let byte = |bits: &[u32]| bits.iter().rev().fold(0, |byte, target| byte << 1 | u8::from(target >> 16 == 2));
     targets.chunks(8).map(byte).collect()
 }
 
-/// Runs of characters of the same combining class other than 0.
+/// Runs of consecutive characters of one combining class other than 0.
 fn classes() -> Vec<u64> {
     let mut runs: Vec<(u32, u32, u8)> = Vec::new();
     for c in '\0'..=char::MAX {
         let (at, class) = (u32::from(c), canonical_combining_class(c));
         match runs.last_mut() {
             _ if class == 0 => {}
-            Some((start, len, of)) if *start + *len == at && *of == class && *len < LONGEST_RUN => *len += 1,
+            Some((start, len, of)) if *start + *len == at && *of == class && *len < MAX_RUN => *len += 1,
             _ => runs.push((at, 1, class)),
         }
     }

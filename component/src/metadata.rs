@@ -157,7 +157,7 @@ impl Scanner<'_> {
         Ok(value)
     }
 
-    /// What follows a backslash.
+    /// Reads the rest of an escape after the backslash.
     fn escape(&mut self) -> Result<char, Fault> {
         Ok(match self.next()? {
             c @ ('"' | '\\' | '/') => c,

@@ -1,22 +1,22 @@
 //! Unicode Normalization Form C (UAX #15).
 //!
-//! The tables are made by the build script, in a third of the space that the crates that carry
-//! them take: they would be half of the component.
+//! The build script makes the tables. They take a third of the space of those in other crates, which
+//! would be half of the component.
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::mem;
 
 include!(concat!(env!("OUT_DIR"), "/nfc_tables.rs"));
 
-/// A character, the two that it is made of, and whether composition makes it of the two again.
+/// A character, its two parts, and whether composition joins the parts to it again.
 trait Pair {
     fn whole(&self) -> u32;
     fn parts(&self) -> [u32; 2];
     fn composes(&self) -> bool;
 }
 
-/// A pair whose characters are all below U+10000. The highest bit of the third is whether it
-/// composes: no second character has that bit.
+/// A pair of characters below U+10000. The highest bit of the second part, which no second part needs,
+/// is whether the pair composes.
 struct NarrowPair([u16; 3]);
 
 impl Pair for NarrowPair {
@@ -33,7 +33,7 @@ impl Pair for NarrowPair {
     }
 }
 
-/// Any other pair. The highest bit of the third is whether it composes.
+/// Any other pair. The highest bit of the second part is whether the pair composes.
 struct WidePair([u32; 3]);
 
 impl Pair for WidePair {
@@ -50,8 +50,8 @@ impl Pair for WidePair {
     }
 }
 
-/// From the highest bit: 21 of the first of characters that follow each other and stand for one
-/// other each, 11 of where in `SINGLES` that of the first is.
+/// A run of consecutive characters that decompose into one other each. From the highest bit: 21 bits
+/// of the first character, 11 of the index of its target in `SINGLES`.
 struct SingleRun(u32);
 
 impl SingleRun {
@@ -64,7 +64,8 @@ impl SingleRun {
     }
 }
 
-/// From the highest bit: 21 of the first character, 3 of how many follow it, 8 of their class.
+/// A run of consecutive characters of one combining class. From the highest bit: 21 bits of the first
+/// character, 3 of the number of characters after it, 8 of the class.
 struct ClassRun(u32);
 
 impl ClassRun {
@@ -120,7 +121,7 @@ fn single(c: char) -> Option<char> {
     let at = run.index() + (u32::from(c) - run.start()) as usize;
     let end = SINGLE_RUNS.get(after).map_or(SINGLES.len(), SingleRun::index);
     let low = SINGLES.get(at).filter(|_| at < end)?;
-    // Some stand for a character of plane 2, the others for one of plane 0.
+    // The target is in plane 2 or in plane 0.
     let is_in_plane_2 = PLANE_2.get(at / 8)? >> (at % 8) & 1;
     char::from_u32(u32::from(is_in_plane_2) * 0x2_0000 + u32::from(*low))
 }
@@ -136,7 +137,7 @@ fn find_whole(pairs: &[impl Pair], parts: [u32; 2]) -> Option<u32> {
     pairs.iter().find(|pair| pair.composes() && pair.parts() == parts).map(Pair::whole)
 }
 
-/// The canonical combining class; 0: not a mark that moves.
+/// The canonical combining class; 0 for characters that are not reordered.
 fn combining_class(c: char) -> u8 {
     let c = u32::from(c);
     let after = CLASSES.partition_point(|run| run.start() <= c);
@@ -146,7 +147,7 @@ fn combining_class(c: char) -> u8 {
     }
 }
 
-/// Hangul syllables, which are arithmetic (The Unicode Standard, section 3.12).
+/// Hangul syllables, which are computed (The Unicode Standard, section 3.12).
 mod hangul {
     const SYLLABLES: u32 = 0xAC00;
     const LEADS: u32 = 0x1100;
@@ -154,15 +155,15 @@ mod hangul {
     const TRAILS: u32 = 0x11A7;
     const LEAD_COUNT: u32 = 19;
     const VOWEL_COUNT: u32 = 21;
-    /// With the one that stands for no trail.
+    /// Including the index 0, which is no trail.
     const TRAIL_COUNT: u32 = 28;
 
-    /// `c` as an index into a block, if it is in it.
+    /// The index of `c` in a block; `None` if it is not in the block.
     fn index(c: char, start: u32, count: u32) -> Option<u32> {
         u32::from(c).checked_sub(start).filter(|&index| index < count)
     }
 
-    /// A syllable as the syllable without its trail and that trail, or as lead and vowel.
+    /// Decomposes a syllable into the open syllable and its trail, or into lead and vowel.
     pub fn decompose(c: char) -> Option<[Option<char>; 2]> {
         let syllable = index(c, SYLLABLES, LEAD_COUNT * VOWEL_COUNT * TRAIL_COUNT)?;
         let (open, trail) = (syllable / TRAIL_COUNT, syllable % TRAIL_COUNT);
@@ -174,7 +175,7 @@ mod hangul {
         Some(parts.map(char::from_u32))
     }
 
-    /// Lead and vowel, or an open syllable and a trail.
+    /// Composes lead and vowel, or an open syllable and a trail.
     pub fn compose(first: char, second: char) -> Option<char> {
         if let Some(lead) = index(first, LEADS, LEAD_COUNT) {
             let vowel = index(second, VOWELS, VOWEL_COUNT)?;
@@ -195,12 +196,11 @@ fn push_in_order(chars: &mut Vec<char>, c: char) {
     chars.push(last);
 }
 
-/// Each character joined with the last starter before it, unless something between the two
-/// blocks it.
+/// Joins each character with the last starter before it, unless a character between them blocks it.
 fn composed(decomposed: &[char]) -> Vec<char> {
     let mut chars: Vec<char> = Vec::with_capacity(decomposed.len());
     let mut starter = None;
-    // The class of the last character that stayed apart from the starter.
+    // The class of the last character that was not joined with the starter.
     let mut last_class = 0;
     for &c in decomposed {
         let class = combining_class(c);

@@ -23,15 +23,16 @@ struct Suite {
     needs_browser: bool,
 }
 
-/// Its program takes part in the tests of Python's example, where there is one database for all.
-const NODE_HOST: &str = "examples/node";
+/// The hosts for Node.js and for browsers. The former takes part in the tests of the Python host, on
+/// the same database.
+const JAVASCRIPT_HOSTS: &str = "examples/javascript";
 
 const SUITES: &[Suite] = &[
     Suite { dir: "tests/clients/python", language: Language::Python, needs_browser: false },
     Suite { dir: "tests/clients/typescript", language: Language::Node, needs_browser: false },
     Suite { dir: "tests/clients/conformance", language: Language::Node, needs_browser: false },
-    Suite { dir: NODE_HOST, language: Language::Node, needs_browser: false },
-    Suite { dir: "examples/browser", language: Language::Node, needs_browser: true },
+    Suite { dir: JAVASCRIPT_HOSTS, language: Language::Node, needs_browser: false },
+    Suite { dir: JAVASCRIPT_HOSTS, language: Language::Node, needs_browser: true },
     Suite { dir: "examples/python", language: Language::Python, needs_browser: false },
 ];
 
@@ -50,10 +51,10 @@ pub fn test(shell: &Shell, no_skip: bool) -> Result<()> {
                 let _dir = shell.push_dir(suite.dir);
                 match suite.language {
                     Language::Python => python(shell, &root, suite.dir)?,
-                    Language::Node => node(shell)?,
+                    Language::Node => node(shell, if suite.needs_browser { "test:browser" } else { "test" })?,
                 }
-                if suite.dir == NODE_HOST {
-                    shell.set_var("KEYCELL_NODE_HOST", root.join(NODE_HOST).join("dist/main.js"));
+                if suite.dir == JAVASCRIPT_HOSTS {
+                    shell.set_var("KEYCELL_NODE_HOST", root.join(JAVASCRIPT_HOSTS).join("dist/main.js"));
                 }
             }
         }
@@ -97,7 +98,8 @@ fn python(shell: &Shell, root: &Path, dir: &str) -> Result<()> {
     Ok(cmd!(shell, "{python} -m pytest --quiet").quiet().run()?)
 }
 
-fn node(shell: &Shell) -> Result<()> {
+/// Runs this script of the package in the current directory.
+fn node(shell: &Shell, script: &str) -> Result<()> {
     let dir = shell.current_dir();
     let changed = |path: PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
     let wanted = changed(dir.join("package-lock.json")).context("the versions are pinned")?;
@@ -105,5 +107,5 @@ fn node(shell: &Shell) -> Result<()> {
     if installed < wanted {
         cmd!(shell, "npm ci --no-audit --no-fund").quiet().run()?;
     }
-    Ok(cmd!(shell, "npm test").quiet().run()?)
+    Ok(cmd!(shell, "npm run {script}").quiet().run()?)
 }

@@ -44,9 +44,9 @@ pub fn enter(actor: &Actor, project_id: String, role: Option<storage::Role>) -> 
 
 /// The filters of a list that name an owner and a project.
 pub struct Filter {
-    /// What the arguments select.
+    /// The selection that the arguments ask for.
     pub asked: Selection,
-    /// What of it the caller may list.
+    /// The part of it that the caller may list.
     pub visible: Selection,
 }
 

@@ -1,4 +1,4 @@
-/** An answer of the component as a list of names and values. A new key can be copied, and comes first. */
+/** Renders an answer as a list of names and values. A new key comes first and can be copied. */
 export function listOf({ key, ...known }: { key?: string }): HTMLElement {
   const list = document.createElement('dl');
   const fields = key === undefined ? known : { key, ...known };
@@ -25,6 +25,6 @@ function copyButton(text: string): HTMLElement {
 
 function advice(): HTMLElement {
   const advice = document.createElement('p');
-  advice.textContent = 'Keep it now: it is stored nowhere and is not shown again.';
+  advice.textContent = 'Copy it now: it is not stored and cannot be shown again.';
   return advice;
 }

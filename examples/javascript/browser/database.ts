@@ -9,7 +9,7 @@ interface Schema extends DBSchema, Stores {}
 export type Database = IDBPDatabase<Schema>;
 
 const KEY_PATHS = { keys: 'id', events: 'id', requests: ['userId', 'idempotencyKey'], projects: 'id' };
-const STORES = ['keys', 'events', 'requests', 'projects'] as const;
+export const STORES = ['keys', 'events', 'requests', 'projects'] as const;
 
 /** Opens the origin's database of this name, and creates it or the stores that it lacks. */
 export function openDatabase(name: string): Promise<Database> {

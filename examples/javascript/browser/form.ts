@@ -1,4 +1,4 @@
-/** What is used of a tool's input schema. All arguments of the two tools are text. */
+/** The part of a tool's input schema that a form needs. All arguments of the two tools are text. */
 export interface InputSchema {
   properties: Record<string, { description: string }>;
   required: string[];
@@ -6,7 +6,7 @@ export interface InputSchema {
 
 export type Values = (string | undefined)[];
 
-/** A form with a field for each property. `submit` is given their values in order, without those left empty. */
+/** Makes a form with a field for each property. `submit` gets the values in order; an empty one is undefined. */
 export function formOf(schema: InputSchema, action: string, submit: (values: Values) => void): HTMLFormElement {
   const form = document.createElement('form');
   const names = Object.keys(schema.properties);
@@ -32,7 +32,7 @@ export function formOf(schema: InputSchema, action: string, submit: (values: Val
   return form;
 }
 
-/** Shows what is wrong at the fields that it is about, and takes away what was shown before. */
+/** Shows faults at their fields in place of those of the previous call. */
 export function showFaults(form: HTMLFormElement, faults: { field: string; message: string }[]): void {
   for (const input of form.querySelectorAll('input')) {
     const messages = faults.filter(({ field }) => field === input.name).map(({ message }) => message);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { difference, pointer, substitute } from './expect.js';
+import { difference, pointer, repeat, substitute } from './expect.js';
 import { xorshift32 } from './random.js';
 
-test('what matches is told from what does not', () => {
+test('patterns can fail', () => {
   const actual = { a: 'x1', b: [1, 2], c: null };
   const matching = [{}, { a: { $matches: '^x\\d$' }, b: [1, 2] }, { c: null }, { a: { $not: 'y' } }];
   for (const expected of matching) assert.equal(difference('$', expected, actual), undefined);
@@ -29,4 +29,8 @@ test('the stream of seed 1 begins as it is written down', () => {
   const stream = xorshift32(1);
   const bytes = [...stream(3n), ...stream(13n)].map((byte) => byte.toString(16).padStart(2, '0'));
   assert.equal(bytes.join(' '), '21 01 c5 4f d1 d0 1a b2 25 74 cb 37 8a ae f5 b1');
+});
+
+test('a repeated text is written out', () => {
+  assert.deepEqual(repeat({ a: [{ $repeat: ['ab', 3] }], b: { c: 1 } }), { a: ['ababab'], b: { c: 1 } });
 });

@@ -4,8 +4,8 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 export type Variables = Record<string, unknown>;
 
 /**
- * Puts values in place of `${name}`. A text that is nothing but a name becomes the value itself; names that have no
- * value yet stay as they are.
+ * Puts values in place of `${name}`. A text that is exactly one name becomes the value itself. Names without a value
+ * stay as they are.
  */
 export function substitute(value: unknown, variables: Variables): unknown {
   if (typeof value === 'string') return substituteText(value, variables);
@@ -31,10 +31,10 @@ function substituteText(text: string, variables: Variables): unknown {
   });
 }
 
-/** The first difference of what came from what was expected, in words, without the value that came. */
+/** The first difference between the expected and the actual value, without the actual value. */
 export function difference(path: string, expected: unknown, actual: unknown): string | undefined {
   if (Array.isArray(expected)) {
-    if (!Array.isArray(actual)) return `${path} is no array`;
+    if (!Array.isArray(actual)) return `${path} is not an array`;
     if (actual.length !== expected.length) return `${path} has ${actual.length} items and not ${expected.length}`;
     return firstOf(expected, (item, index) => difference(`${path}[${index}]`, item, actual[index]));
   }

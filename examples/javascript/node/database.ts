@@ -17,7 +17,7 @@ export function openDatabase(path: string): Database.Database {
   try { writeFileSync(path, '', { flag: 'wx', mode: 0o600 }); }
   catch (error) { if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; }
   const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
-  checkOwner(database); // Before anything is written.
+  database.transaction(checkOwner)(database); // Before anything is written, and of one moment.
   const deadline = Date.now() + BUSY_TIMEOUT_MS;
   while (true) {
     try { database.pragma('journal_mode = WAL'); break; }

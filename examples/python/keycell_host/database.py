@@ -20,7 +20,9 @@ def open_database(path: Path, migrations: Path = MIGRATIONS) -> sqlite3.Connecti
         path.touch(0o600, exist_ok=False)
     # An absolute path: SQLite has names of its own for databases that are in no file.
     database = sqlite3.connect(path.absolute(), BUSY_TIMEOUT_SECONDS, isolation_level=None)
-    _check_owner(database, scripts)  # Before anything is written.
+    database.execute("BEGIN")  # One moment is looked at, before anything is written.
+    _check_owner(database, scripts)
+    database.execute("COMMIT")
     _write_ahead(database)
     database.execute("PRAGMA synchronous = FULL")
     _migrate(database, scripts)

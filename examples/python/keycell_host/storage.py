@@ -38,6 +38,10 @@ class SqliteStorage:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
+        self._schema = self._version()
+
+    def _version(self) -> Any:
+        return self._database.execute("PRAGMA user_version").fetchone()
 
     def insert_key(self, key: Json, event: Json, request: Json | None) -> None:
         insertions = [(insert("api_keys"), key), (insert("events"), event)]
@@ -113,6 +117,8 @@ class SqliteStorage:
         try:
             with self._database:
                 self._database.execute("BEGIN IMMEDIATE")
+                if self._version() != self._schema:
+                    raise sqlite3.NotSupportedError("a newer keycell has migrated the database: use that version")
                 for statement, record in changes:
                     changed = self._database.execute(statement, columns(record)).rowcount
                     if changed == 0 and not statement.startswith("DELETE"):

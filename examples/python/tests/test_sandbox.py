@@ -1,4 +1,4 @@
-"""Components that mean harm cost their caller one `internal` error."""
+"""A hostile component costs its caller one `internal` error."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ from wasmtime.component import Component
 
 from keycell_host.authority import ENGINE, Authority
 from keycell_host.database import open_database
-from keycell_host.storage import sqlite_storage
-from keycell_host.wit import Caller, KeycellError, Policy, get_api_key
+from keycell_host.storage import SqliteStorage
+from keycell_host.wit import KeycellError, policy, user
 
-# `get-api-key` gives a list of texts, empty unless the body does harm.
+# `get-api-key` returns a list of texts, which is empty unless the body does harm.
 COMPONENT = """
 (component
   (import "wasi:random/random@0.2.12" (instance $random
@@ -37,7 +37,7 @@ COMPONENT = """
   (func $get_api_key (param "api-key-id" string) (result (list string))
     (canon lift (core func $run) (memory $bytes) (realloc $realloc)))
   (instance $api_keys (export "get-api-key" (func $get_api_key)))
-  (export "keycell:api-keys/api-keys@0.1.0" (instance $api_keys)))
+  (export "keycell:api-keys/api-keys@0.2.0" (instance $api_keys)))
 """
 HARM = {
     "loops": "(loop (br 0))",
@@ -53,10 +53,10 @@ HARM = {
 }
 
 
-def get(tmp_path: Path, body: str) -> None:
+def get(tmp_path: Path, body: str) -> object:
     component = Component(ENGINE, COMPONENT.replace("BODY", body))
-    storage = sqlite_storage(open_database(tmp_path / "keycell.db"))
-    Authority(component, storage, Policy()).call(Caller("ann"), get_api_key("id"))
+    storage = SqliteStorage(open_database(tmp_path / "keycell.db"))
+    return Authority(component, storage, policy([])).call(user("ann", []), "get_api_key", api_key_id="id")
 
 
 @pytest.mark.parametrize("body", HARM.values(), ids=HARM.keys())
@@ -67,6 +67,4 @@ def test_harm_is_an_internal_error(tmp_path: Path, body: str) -> None:
 
 
 def test_without_harm_the_component_answers(tmp_path: Path) -> None:
-    # An empty list is no API key, which is not what the tests above mean by an error.
-    with pytest.raises(TypeError):
-        get(tmp_path, "")
+    assert get(tmp_path, "") == []

@@ -1,4 +1,4 @@
-"""One database, several languages: the commands of the hosts on one file, one after another and at the same time."""
+"""One database, several languages: the commands of the hosts on one file, in turn and at the same time."""
 
 import json
 import os
@@ -11,7 +11,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import pytest
 from wasmtime.component import Component
@@ -19,19 +18,17 @@ from wasmtime.component import Component
 from keycell_host.__main__ import SCOPES
 from keycell_host.authority import Authority
 from keycell_host.database import open_database
-from keycell_host.storage import sqlite_storage
-from keycell_host.wit import Caller, Policy, VerifiedApiKey, revoke_api_key, verify_api_key
+from keycell_host.storage import SqliteStorage
+from keycell_host.wit import Json, policy, user
 
 EXAMPLE = Path(__file__).parents[1]
 KEYCELL = os.environ.get("KEYCELL", str(EXAMPLE.parents[1] / "target/debug/keycell"))
 NODE_HOST = os.environ.get("KEYCELL_NODE_HOST")
 
-Json = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Command:
-    """A host's command line; those of the examples are the same."""
+    """The command line of a host."""
 
     start: list[str]
     create: list[str]
@@ -43,8 +40,8 @@ class Command:
         command = [*self.start, "--database", str(database), "--user", user, *arguments]
         return subprocess.run(command, cwd=EXAMPLE, input=stdin, capture_output=True, text=True, timeout=60)
 
-    def made(self, database: Path, name: str) -> Json:
-        return told(self.run(database, *self.create, name))
+    def create_key(self, database: Path, name: str) -> Json:
+        return output(self.run(database, *self.create, name))
 
     def verified(self, database: Path, key: str) -> Json:
         verification: Json = json.loads(self.run(database, *self.verify, stdin=key).stdout)
@@ -58,7 +55,7 @@ if NODE_HOST:
     HOSTS["node"] = Command(["node", NODE_HOST], ["create"], ["verify"])
 
 
-def told(process: subprocess.CompletedProcess[str]) -> Json:
+def output(process: subprocess.CompletedProcess[str]) -> Json:
     assert process.returncode == 0, process.stderr
     answer: Json = json.loads(process.stdout)
     return answer
@@ -72,34 +69,34 @@ def assert_revoked(database: Path, key: Json) -> None:
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Path:
-    """A database that one of them has made."""
+    """A database that one of the hosts has created."""
     database = tmp_path / "shared.db"
-    PYTHON.made(database, "first")
+    PYTHON.create_key(database, "first")
     return database
 
 
 @pytest.mark.parametrize("maker", HOSTS.values(), ids=HOSTS.keys())
 def test_what_one_made_is_read_and_verified_by_each(tmp_path: Path, maker: Command) -> None:
     database = tmp_path / "its own.db"
-    created = maker.made(database, "laptop")
+    created = maker.create_key(database, "laptop")
     key = created.pop("key")
     for reader in HOSTS.values():
-        read = told(reader.run(database, "get", created["id"]))
+        read = output(reader.run(database, "get", created["id"]))
         assert {field: read[field] for field in created} == created
         verified = reader.verified(database, key)
         assert (verified["valid"], verified["id"], verified["user_id"]) == (True, created["id"], "ann")
-        assert [listed["id"] for listed in told(reader.run(database, "list"))["api_keys"]] == [created["id"]]
+        assert [listed["id"] for listed in output(reader.run(database, "list"))["api_keys"]] == [created["id"]]
         assert reader.run(database, "get", created["id"], user="bob").returncode == 1
 
 
 def test_what_one_revoked_is_refused_by_each(shared: Path, component: Component) -> None:
-    created = [host.made(shared, "to revoke") for host in HOSTS.values()]
+    created = [host.create_key(shared, "to revoke") for host in HOSTS.values()]
     by_python, *by_rust = created
     for key in by_rust:
-        told(RUST.run(shared, "revoke", key["id"], "--json"))
+        output(RUST.run(shared, "revoke", key["id"], "--json"))
     with closing(open_database(shared)) as database:
-        authority = Authority(component, sqlite_storage(database), Policy())
-        authority.call(Caller("ann", SCOPES), revoke_api_key(by_python["id"]))
+        authority = Authority(component, SqliteStorage(database), policy(SCOPES))
+        authority.call(user("ann", SCOPES), "revoke_api_key", api_key_id=by_python["id"])
     for key in created:
         assert_revoked(shared, key)
 
@@ -110,11 +107,11 @@ def test_nothing_is_lost_where_all_write_at_the_same_time(shared: Path, componen
     def live(writer: tuple[Command, str]) -> list[Json]:
         """Makes keys, has each verified by another host, and the last one revoked by keycell's own."""
         host, name = writer
-        created = [host.made(shared, f"{name} {n}") for n in range(6)]
+        created = [host.create_key(shared, f"{name} {n}") for n in range(6)]
         for key, reader in zip(created, cycle(HOSTS.values())):
             verified = reader.verified(shared, key["key"])
             assert (verified["valid"], verified["id"]) == (True, key["id"])
-        told(RUST.run(shared, "revoke", created[-1]["id"], "--json"))
+        output(RUST.run(shared, "revoke", created[-1]["id"], "--json"))
         assert_revoked(shared, created[-1])
         return created
 
@@ -122,16 +119,15 @@ def test_nothing_is_lost_where_all_write_at_the_same_time(shared: Path, componen
         created = list(threads.map(live, writers))
     active = [key for keys in created for key in keys[:-1]]
     revoked = [keys[-1] for keys in created]
-    every = told(RUST.run(shared, "list", "--status", "all", "--all", "--json"))["api_keys"]
+    every = output(RUST.run(shared, "list", "--status", "all", "--all", "--json"))["api_keys"]
     statuses = [("first", "active"), *((key["name"], "active") for key in active)]
     statuses += [(key["name"], "revoked") for key in revoked]
     assert sorted((key["name"], key["status"]) for key in every) == sorted(statuses)
     with closing(open_database(shared)) as database:
-        authority = Authority(component, sqlite_storage(database), Policy())
+        authority = Authority(component, SqliteStorage(database), policy(SCOPES))
         for key in active:
-            verified = authority.call(None, verify_api_key(key["key"]))
-            assert isinstance(verified, VerifiedApiKey)
-            assert verified.id == key["id"] == RUST.verified(shared, key["key"])["id"]
+            verified = authority.call(None, "verify_api_key", key=key["key"])
+            assert verified["id"] == key["id"] == RUST.verified(shared, key["key"])["id"]
 
 
 def test_a_new_file_may_be_opened_by_each_at_the_same_moment(tmp_path: Path) -> None:
@@ -139,8 +135,8 @@ def test_a_new_file_may_be_opened_by_each_at_the_same_moment(tmp_path: Path) -> 
     with ThreadPoolExecutor(len(makers)) as threads:
         for round in range(5):
             database = tmp_path / f"{round}.db"
-            created = list(threads.map(lambda maker: maker.made(database, "laptop"), makers))
-            listed = told(RUST.run(database, "list", "--json"))["api_keys"]
+            created = list(threads.map(lambda maker: maker.create_key(database, "laptop"), makers))
+            listed = output(RUST.run(database, "list", "--json"))["api_keys"]
             assert {key["id"] for key in listed} == {key["id"] for key in created}
             assert len(listed) == len(makers)
 
@@ -151,7 +147,7 @@ def test_a_short_lock_is_waited_for(shared: Path) -> None:
         unlocking = threading.Timer(1.5, other.execute, ["COMMIT"])
         unlocking.start()
         with ThreadPoolExecutor(len(HOSTS)) as threads:
-            names = [created["name"] for created in threads.map(lambda host: host.made(shared, "late"), HOSTS.values())]
+            names = [created["name"] for created in threads.map(lambda host: host.create_key(shared, "late"), HOSTS.values())]
         unlocking.join()
     assert names == ["late"] * len(HOSTS)
 
@@ -164,4 +160,4 @@ def test_a_long_lock_is_an_error_and_nothing_is_written(shared: Path) -> None:
         other.execute("ROLLBACK")
     assert [(process.returncode, process.stdout) for process in refused] == [(1, "")] * len(HOSTS)
     assert all("available" in process.stderr for process in refused)
-    assert [key["name"] for key in told(RUST.run(shared, "list", "--json"))["api_keys"]] == ["first"]
+    assert [key["name"] for key in output(RUST.run(shared, "list", "--json"))["api_keys"]] == ["first"]

@@ -1,4 +1,4 @@
-//! A key's life, kept in a redb file.
+//! The life of a key that is stored in a redb file.
 
 mod storage;
 
@@ -12,13 +12,13 @@ use self::storage::RedbStorage;
 async fn main() -> Result<(), Box<dyn Error>> {
     let keycell = Keycell::new(RedbStorage::new(redb::Database::create("keys.redb")?)?)?;
 
-    // You have made sure who is calling. keycell takes your word for it.
-    let ann = Caller::user("ann")?;
+    // A service authenticates its user first. keycell believes the id.
+    let ann = Caller::user("ann");
     let created = keycell.create_api_key(&ann, CreateApiKey::named("nightly export")).await?;
     println!("shown once: {}", created.key.expose());
-    println!("{:?}", keycell.verify_api_key(created.key.expose(), &[]).await?);
+    println!("{:?}", keycell.verify_api_key(&Caller::host(), created.key.expose(), &[]).await?);
 
-    let read = keycell.get_api_key(&ann, &created.id.to_text()).await?;
-    println!("{} is called {}", read.key_prefix, read.name);
+    let read = keycell.get_api_key(&ann, &created.id.to_string()).await?;
+    println!("the name of {} is {}", read.key_prefix, read.name);
     Ok(())
 }

@@ -1,157 +1,245 @@
-//! Where keys rest: a file of redb, an embedded key-value database. It decides nothing: who may see
-//! a key, and what a key looks like, is the component's.
+//! Key storage in a file of redb, an embedded key-value database.
+//!
+//! A storage moves records. The component decides who may see a key and what may change.
 
-use keycell::{KeyFilter, KeyRecord, ProjectReference, Storage, StorageError};
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
-use serde::{Deserialize, Serialize};
-use serde_json::{Deserializer, Serializer};
+use keycell::{
+    EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, ProjectReference, ProjectWithRole,
+    Storage, StorageError,
+};
+use redb::{Database, Durability, Key, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Serialize, de::DeserializeOwned};
 
 type Result<T> = std::result::Result<T, StorageError>;
+type Table<K> = TableDefinition<'static, K, &'static [u8]>;
 
-const KEYS: TableDefinition<&str, &[u8]> = TableDefinition::new("keys");
-const IDS: TableDefinition<&str, &str> = TableDefinition::new("ids by lookup");
+const KEYS: Table<&str> = Table::new("keys");
+const EVENTS: Table<&str> = Table::new("events");
+/// By user and idempotency key.
+const REQUESTS: Table<(&str, &str)> = Table::new("requests");
+/// Ids by lookup.
+const IDS: Table<&str> = Table::new("ids");
 
-/// A key's record, as the JSON that rests in the file.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "KeyRecord")]
-struct Stored {
-    id: String,
-    prefix: String,
-    lookup: String,
-    hash: Vec<u8>,
-    user_id: String,
-    project_id: Option<String>,
-    name: String,
-    scopes: Vec<String>,
-    created_at: i64,
-    updated_at: i64,
-    expires_at: Option<i64>,
-    last_used_at: Option<i64>,
-    revoked_at: Option<i64>,
-    revocation_reason: Option<String>,
-    rotated_from: Option<String>,
-    rotated_to: Option<String>,
-    revision: u32,
-}
-
-/// Storage in a redb database, which one process at a time has open.
+/// Storage in a redb database, which one process at a time can open.
 pub struct RedbStorage(Database);
 
 impl RedbStorage {
     pub fn new(database: Database) -> Result<Self> {
         let storage = Self(database);
-        // What reads expects both tables to be there.
         storage.write(Durability::Immediate, |transaction| {
-            transaction.open_table(KEYS).map_err(fault)?;
-            transaction.open_table(IDS).map(drop).map_err(fault)
+            // Reads expect the tables to exist.
+            [KEYS, EVENTS, IDS].into_iter().try_for_each(|table| transaction.open_table(table).map(drop))?;
+            Ok(transaction.open_table(REQUESTS).map(drop)?)
         })?;
         Ok(storage)
     }
 
-    /// Makes all of a change, or none of it where it fails.
-    fn write(&self, durability: Durability, change: impl FnOnce(&WriteTransaction) -> Result<()>) -> Result<()> {
-        let mut transaction = self.0.begin_write().map_err(fault)?;
-        transaction.set_durability(durability).map_err(fault)?;
-        change(&transaction)?;
-        transaction.commit().map_err(fault)
+    /// Makes a change as a whole, or nothing of it if a part fails.
+    fn write(
+        &self,
+        durability: Durability,
+        change: impl FnOnce(&WriteTransaction) -> std::result::Result<(), Fault>,
+    ) -> Result<()> {
+        let write = || {
+            let mut transaction = self.0.begin_write()?;
+            transaction.set_durability(durability)?;
+            change(&transaction)?;
+            Ok::<_, Fault>(transaction.commit()?)
+        };
+        Ok(write()?)
+    }
+
+    fn read<K: Key, T: DeserializeOwned>(&self, table: Table<K>, place: K::SelfType<'_>) -> Result<Option<T>> {
+        let read = || find(&self.0.begin_read()?.open_table(table)?, place);
+        Ok(read()?)
+    }
+
+    /// Lists the records that pass, by descending id.
+    fn list<T: DeserializeOwned>(
+        &self,
+        table: Table<&'static str>,
+        limit: u32,
+        passes: impl Fn(&T) -> bool,
+    ) -> Result<Vec<T>> {
+        let list = || {
+            let records = self.0.begin_read()?.open_table(table)?;
+            let decoded = records.iter()?.rev().map(|entry| decode(entry?.1.value()));
+            // A record that cannot be read is an error, and is not left out.
+            decoded.filter(|record| record.as_ref().map_or(true, &passes)).take(limit as usize).collect()
+        };
+        let listed: std::result::Result<_, Fault> = list();
+        Ok(listed?)
     }
 }
 
 impl Storage for RedbStorage {
-    async fn insert_key(&self, key: KeyRecord) -> Result<()> {
-        self.write(Durability::Immediate, |transaction| insert(transaction, &key))
+    async fn insert_key(&self, key: KeyRecord, event: EventRecord, request: Option<IdempotentRequest>) -> Result<()> {
+        self.write(Durability::Immediate, |transaction| {
+            if let Some(request) = request {
+                let mut requests = transaction.open_table(REQUESTS)?;
+                let place = (request.user_id.as_str(), request.idempotency_key.as_str());
+                let taken: Option<IdempotentRequest> = find(&requests, place)?;
+                free(taken.is_none_or(|taken| taken.expires_at <= key.created_at))?;
+                requests.insert(place, &*encode(&request)?)?;
+            }
+            insert(transaction, &key, &event)
+        })
     }
 
-    async fn find_key(&self, id: &str) -> Result<Option<KeyRecord>> {
-        find(&self.0.begin_read().map_err(fault)?.open_table(KEYS).map_err(fault)?, id)
+    async fn find_key(&self, id: &str, _: &str) -> Result<Option<KeyWithRole>> {
+        // This program has no projects, so there are no roles.
+        Ok(self.read(KEYS, id)?.map(|key| KeyWithRole::new(key, None)))
     }
 
     async fn find_key_by_lookup(&self, lookup: &str) -> Result<Option<KeyRecord>> {
-        let transaction = self.0.begin_read().map_err(fault)?;
-        let id = transaction.open_table(IDS).map_err(fault)?.get(lookup).map_err(fault)?;
-        let Some(id) = id else { return Ok(None) };
-        find(&transaction.open_table(KEYS).map_err(fault)?, id.value())
+        let id: Option<String> = self.read(IDS, lookup)?;
+        let key: Option<KeyRecord> = id.map(|id| self.read(KEYS, &*id)).transpose()?.flatten();
+        // The secret may have been replaced between the two reads.
+        Ok(key.filter(|key| key.lookup == lookup))
+    }
+
+    async fn find_request(&self, user_id: &str, idempotency_key: &str, now: i64) -> Result<Option<IdempotentRequest>> {
+        let found: Option<IdempotentRequest> = self.read(REQUESTS, (user_id, idempotency_key))?;
+        Ok(found.filter(|request| request.expires_at > now))
     }
 
     async fn list_keys(&self, filter: KeyFilter) -> Result<Vec<KeyRecord>> {
-        let keys = self.0.begin_read().map_err(fault)?.open_table(KEYS).map_err(fault)?;
-        // A record that can't be read is no reason to leave it out.
-        keys.iter()
-            .map_err(fault)?
-            .rev()
-            .map(|entry| decode(entry.map_err(fault)?.1.value()))
-            .filter(|key| key.as_ref().map_or(true, |key| filter.passes(key)))
-            .take(filter.limit as usize)
-            .collect()
+        self.list(KEYS, filter.limit, |key| filter.passes(key))
     }
 
-    async fn update_key(&self, key: KeyRecord) -> Result<()> {
-        self.write(Durability::Immediate, |transaction| update(transaction, key))
+    async fn list_events(&self, filter: EventFilter) -> Result<Vec<EventRecord>> {
+        self.list(EVENTS, filter.limit, |event| filter.passes(event))
     }
 
-    async fn rotate_key(&self, key: KeyRecord, replacement: KeyRecord) -> Result<()> {
+    async fn update_key(&self, key: KeyRecord, event: EventRecord) -> Result<()> {
+        self.write(Durability::Immediate, |transaction| update(transaction, key, &event))
+    }
+
+    async fn rotate_key(
+        &self,
+        key: KeyRecord,
+        event: EventRecord,
+        replacement: KeyRecord,
+        replacement_event: EventRecord,
+    ) -> Result<()> {
         self.write(Durability::Immediate, |transaction| {
-            insert(transaction, &replacement)?;
-            update(transaction, key)
+            insert(transaction, &replacement, &replacement_event)?;
+            update(transaction, key, &event)
+        })
+    }
+
+    async fn replace_secret(&self, key: KeyRecord, event: EventRecord) -> Result<()> {
+        self.write(Durability::Immediate, |transaction| {
+            let mut stored = current(transaction, &key)?;
+            free(stored.last_used_at.is_none())?;
+            transaction.open_table(IDS)?.remove(&*stored.lookup)?;
+            stored.prefix = key.prefix;
+            stored.hash = key.hash;
+            stored.updated_at = key.updated_at;
+            free(stored.lookup != key.lookup)?;
+            stored.lookup = key.lookup;
+            add(transaction, IDS, &stored.lookup, &stored.id)?;
+            put(transaction, &stored)?;
+            add(transaction, EVENTS, &event.id, &event)
         })
     }
 
     fn record_use(&self, id: &str, at: i64) {
-        // Seen at once, and durable with the next write that is.
-        let noted = self.write(Durability::None, |transaction| {
-            let mut keys = transaction.open_table(KEYS).map_err(fault)?;
-            let Some(key) = find(&keys, id)? else { return Ok(()) };
-            put(&mut keys, &KeyRecord { last_used_at: key.last_used_at.max(Some(at)), ..key })
+        // Visible at once, and durable with the next write that is.
+        let recorded = self.write(Durability::None, |transaction| {
+            let found: Option<KeyRecord> = find(&transaction.open_table(KEYS)?, id)?;
+            let Some(mut key) = found else { return Ok(()) };
+            key.last_used_at = key.last_used_at.max(Some(at));
+            put(transaction, &key)
         });
-        if let Err(error) = noted {
+        if let Err(error) = recorded {
             tracing::warn!("the last use of a key is not stored: {error:?}");
         }
     }
 
-    async fn find_project(&self, _: &ProjectReference, _: &str) -> Result<Option<String>> {
-        // This program has no projects, so nobody is a member of one.
+    async fn find_project(&self, _: &ProjectReference, _: &str) -> Result<Option<ProjectWithRole>> {
         Ok(None)
     }
 }
 
-fn insert(transaction: &WriteTransaction, key: &KeyRecord) -> Result<()> {
-    let mut keys = transaction.open_table(KEYS).map_err(fault)?;
-    let mut ids = transaction.open_table(IDS).map_err(fault)?;
-    if find(&keys, &key.id)?.is_some() || ids.insert(&*key.lookup, &*key.id).map_err(fault)?.is_some() {
-        return Err(StorageError::Conflict);
+/// The reason why a transaction is given up.
+enum Fault {
+    Conflict,
+    Database(redb::Error),
+    Json(serde_json::Error),
+}
+
+impl<E: Into<redb::Error>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self::Database(error.into())
     }
-    put(&mut keys, key)
 }
 
-fn update(transaction: &WriteTransaction, key: KeyRecord) -> Result<()> {
-    let mut keys = transaction.open_table(KEYS).map_err(fault)?;
-    let old = find(&keys, &key.id)?.filter(|old| old.revision == key.revision).ok_or(StorageError::Conflict)?;
-    let revision = old.revision + 1;
-    let KeyRecord { name, updated_at, expires_at, revoked_at, revocation_reason, rotated_to, .. } = key;
-    let changed =
-        KeyRecord { name, updated_at, expires_at, revoked_at, revocation_reason, rotated_to, revision, ..old };
-    put(&mut keys, &changed)
+impl From<Fault> for StorageError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Conflict => Self::Conflict,
+            Fault::Database(redb::Error::Io(cause)) => Self::Unavailable(cause.into()),
+            Fault::Database(cause) => Self::Internal(cause.into()),
+            Fault::Json(cause) => Self::Internal(cause.into()),
+        }
+    }
 }
 
-fn find(keys: &impl ReadableTable<&'static str, &'static [u8]>, id: &str) -> Result<Option<KeyRecord>> {
-    keys.get(id).map_err(fault)?.map(|json| decode(json.value())).transpose()
+type Change<T> = std::result::Result<T, Fault>;
+
+fn insert(transaction: &WriteTransaction, key: &KeyRecord, event: &EventRecord) -> Change<()> {
+    add(transaction, KEYS, &key.id, key)?;
+    add(transaction, IDS, &key.lookup, &key.id)?;
+    add(transaction, EVENTS, &event.id, event)
 }
 
-fn put(keys: &mut Table<'_, &'static str, &'static [u8]>, key: &KeyRecord) -> Result<()> {
-    let mut json = Vec::new();
-    Stored::serialize(key, &mut Serializer::new(&mut json)).map_err(|cause| StorageError::Internal(cause.into()))?;
-    keys.insert(&*key.id, &*json).map_err(fault)?;
+fn update(transaction: &WriteTransaction, key: KeyRecord, event: &EventRecord) -> Change<()> {
+    let mut stored = current(transaction, &key)?;
+    stored.name = key.name;
+    stored.updated_at = key.updated_at;
+    stored.expires_at = key.expires_at;
+    stored.revoked_at = key.revoked_at;
+    stored.revocation_reason = key.revocation_reason;
+    stored.rotated_to = key.rotated_to;
+    stored.rate_limit = key.rate_limit;
+    stored.metadata = key.metadata;
+    put(transaction, &stored)?;
+    add(transaction, EVENTS, &event.id, event)
+}
+
+/// The stored record that `key` may change, with the next revision.
+fn current(transaction: &WriteTransaction, key: &KeyRecord) -> Change<KeyRecord> {
+    let stored: Option<KeyRecord> = find(&transaction.open_table(KEYS)?, &*key.id)?;
+    let mut stored = stored.filter(|stored| stored.revision == key.revision).ok_or(Fault::Conflict)?;
+    stored.revision += 1;
+    Ok(stored)
+}
+
+fn put(transaction: &WriteTransaction, key: &KeyRecord) -> Change<()> {
+    transaction.open_table(KEYS)?.insert(&*key.id, &*encode(key)?)?;
     Ok(())
 }
 
-fn decode(json: &[u8]) -> Result<KeyRecord> {
-    Stored::deserialize(&mut Deserializer::from_slice(json)).map_err(|cause| StorageError::Internal(cause.into()))
+/// Stores a record in a place that must be free.
+fn add(transaction: &WriteTransaction, table: Table<&'static str>, place: &str, record: &impl Serialize) -> Change<()> {
+    free(transaction.open_table(table)?.insert(place, &*encode(record)?)?.is_none())
 }
 
-/// What redb says, as the component is told of it.
-fn fault(error: impl Into<redb::Error>) -> StorageError {
-    match error.into() {
-        redb::Error::Io(cause) => StorageError::Unavailable(cause.into()),
-        cause => StorageError::Internal(cause.into()),
-    }
+fn free(is_free: bool) -> Change<()> {
+    if is_free { Ok(()) } else { Err(Fault::Conflict) }
+}
+
+fn find<K: Key, T: DeserializeOwned>(
+    table: &impl ReadableTable<K, &'static [u8]>,
+    place: K::SelfType<'_>,
+) -> Change<Option<T>> {
+    table.get(place)?.map(|json| decode(json.value())).transpose()
+}
+
+fn encode(record: &impl Serialize) -> Change<Vec<u8>> {
+    serde_json::to_vec(record).map_err(Fault::Json)
+}
+
+fn decode<T: DeserializeOwned>(json: &[u8]) -> Change<T> {
+    serde_json::from_slice(json).map_err(Fault::Json)
 }

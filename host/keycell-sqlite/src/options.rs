@@ -60,8 +60,8 @@ impl SqliteOptions {
     /// version, is damaged, locked or read-only.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteStorage, SqliteError> {
         let path = file::absolute(path.as_ref())?;
-        if self.create && file::create_private(&path)? {
-            tracing::info!("a new database is created");
+        if self.create {
+            file::create_private(&path)?;
         }
         let (mut connection, contents) = file::open(&path)?;
         if contents == Contents::Empty && !self.create {
@@ -72,6 +72,9 @@ impl SqliteOptions {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", MAX_IDLE_LOG)?;
         let is_new = schema::migrate(&mut connection)? == Contents::Empty;
+        if is_new {
+            tracing::info!("a new database was created");
+        }
 
         let health = Arc::new(Health::new(file));
         let readers = Readers::new(Arc::clone(&health));

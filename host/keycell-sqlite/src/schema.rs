@@ -97,7 +97,9 @@ pub fn migrate(connection: &mut Connection) -> Result<Contents> {
             return Err(SqliteError::Corrupt);
         }
         transaction.commit()?;
-        tracing::info!(from = applied, to = LATEST, "the database schema was migrated");
+        if applied > 0 {
+            tracing::info!(from = applied, to = LATEST, "the database schema was migrated");
+        }
     } else {
         transaction.rollback()?;
     }

@@ -4,7 +4,7 @@ use wasmtime::{Config, OptLevel};
 
 /// The address space of one instance's memory, in bytes. Small, so that the pool also fits where
 /// address space is limited.
-const MEMORY_RESERVATION: u64 = 1 << 20;
+const MEMORY_RESERVATION: u64 = 2 << 20;
 
 /// Creates the settings that determine machine code.
 pub fn config() -> Config {

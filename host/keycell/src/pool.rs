@@ -16,7 +16,7 @@ const MAX_WRITES: usize = 32;
 /// reads.
 const MAX_LISTS: usize = 16;
 /// The maximum size of an instance's memory, in bytes.
-pub const MAX_MEMORY: usize = 1 << 20;
+pub const MAX_MEMORY: usize = 2 << 20;
 /// The number of bytes of a memory or table that are cleared in place when its instance is dropped.
 /// Bytes beyond go back to the system and must be faulted in again.
 const KEEP_RESIDENT: usize = 128 << 10;

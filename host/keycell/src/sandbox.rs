@@ -22,7 +22,7 @@ use crate::{
 /// The maximum number of epoch ticks of one call. A wait for storage counts as at most one.
 const MAX_TICKS: u32 = 100;
 /// The maximum size of the values that the component passes to the host in one call, in bytes.
-const MAX_LIFTED: usize = 768 << 10;
+const MAX_LIFTED: usize = 1 << 20;
 
 const INTERFACE: &str = "keycell:api-keys/api-keys@0.2.0";
 

@@ -12,10 +12,11 @@ from mcp.client.streamable_http import streamable_http_client
 
 from keycell import Keycell
 
-# How the SDK comes to speak each revision: by the handshake, or without one.
+# The mode in which the SDK speaks each revision: with the handshake, or without one.
 MODES = {"2025-11-25": "legacy", "2026-07-28": "auto"}
-# In seconds: longer than the server waits for a busy database.
-PATIENCE = 30
+# In seconds, and longer than the server waits for a busy database.
+TIMEOUT = 30
+SCOPES = ["read", "verify", "write"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Connection:
             async with Client(server, mode=MODES[self.revision]) as client:
                 yield client
         else:
-            key = self.keycell.create("bearer")["key"]
+            scopes = [part for scope in SCOPES for part in ("--scope", f"api-keys:{scope}")]
+            key = self.keycell.create("bearer", *scopes)["key"]
             with self.keycell.serve(*options) as url:
                 async with Bearer(url, key).connect(self.revision) as client:
                     yield client
@@ -43,7 +45,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Bearer:
-    """A client over HTTP, and what it was answered."""
+    """A client over HTTP, and the answers that it received."""
 
     url: str
     key: str | None
@@ -53,7 +55,7 @@ class Bearer:
     async def connect(self, revision: str) -> AsyncIterator[Client]:
         headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
         hooks: dict[str, list[Callable[..., Any]]] = {"response": [self._note]}
-        async with httpx2.AsyncClient(headers=headers, event_hooks=hooks, timeout=PATIENCE) as http:
+        async with httpx2.AsyncClient(headers=headers, event_hooks=hooks, timeout=TIMEOUT) as http:
             transport = streamable_http_client(self.url, http_client=http)
             async with Client(transport, mode=MODES[revision]) as client:
                 yield client

@@ -1,4 +1,4 @@
-"""What the tools promise: the pages that they come from, and the schemas."""
+"""The contract of the tools: their pages and their schemas."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,17 @@ from typing import Any
 TESTS = Path(__file__).parents[2]
 GROUP = "API Keys"
 OFFERED = ["create_api_key", "get_api_key"]
-ALL = [*OFFERED, "verify_api_key", "list_api_keys", "revoke_api_key", "rotate_api_key", "update_api_key"]
+ALL = [
+    *OFFERED,
+    "issue_api_key",
+    "describe_api_key",
+    "verify_api_key",
+    "list_api_keys",
+    "revoke_api_key",
+    "rotate_api_key",
+    "update_api_key",
+    "list_api_key_events",
+]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 EXECUTABLE = os.environ["KEYCELL"]
-STOPS_WITHIN = 10
+STOP_TIMEOUT = 10
 
 
 @dataclass(frozen=True)
@@ -31,23 +31,23 @@ class Keycell:
 
     @contextmanager
     def serve(self, *options: str) -> Iterator[str]:
-        """Serves over HTTP; gives the URL. In the end the server must stop when it is told to."""
+        """Serves over HTTP and yields the URL. The server must stop at SIGTERM."""
         command = self.command("serve", "--listen", "127.0.0.1:0", *options)
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
             try:
                 assert server.stderr
                 address = listening(server.stderr)
-                # A pipe that nobody reads would hold the server up.
+                # Keep the pipe empty.
                 threading.Thread(target=server.stderr.read, daemon=True).start()
                 yield f"http://{address}/mcp"
                 server.send_signal(signal.SIGTERM)
-                assert server.wait(STOPS_WITHIN) == 0
+                assert server.wait(STOP_TIMEOUT) == 0
             finally:
                 server.kill()
 
 
 def listening(log: Iterator[str]) -> str:
-    """The address that the log tells."""
+    """The address in the log."""
     for line in log:
         fields = json.loads(line)["fields"]
         if fields["message"] == "listening":

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 NOT_FOUND = {"kind": "not-found", "subject": "api-key"}
 
 
-async def test_all_that_is_wrong_is_told_at_once(client: Client) -> None:
+async def test_every_fault_is_returned_at_once(client: Client) -> None:
     arguments = {"name": "", "project_reference": "No!", "expires_at": "yesterday"}
     assert await faults(client, "create_api_key", arguments) == {
         "name": "empty",
@@ -26,7 +26,7 @@ async def test_all_that_is_wrong_is_told_at_once(client: Client) -> None:
     }
 
 
-async def test_what_the_schema_refuses_is_told_at_once(client: Client) -> None:
+async def test_every_fault_of_the_schema_is_returned_at_once(client: Client) -> None:
     assert await faults(client, "create_api_key", {"owner": "bob", "expires_at": 7}) == {
         "name": "missing",
         "owner": "unknown-argument",
@@ -34,16 +34,16 @@ async def test_what_the_schema_refuses_is_told_at_once(client: Client) -> None:
     }
 
 
-async def test_a_key_in_the_place_of_an_id_is_told_and_not_repeated(client: Client) -> None:
+async def test_a_key_in_the_place_of_an_id_is_not_repeated(client: Client) -> None:
     key = (await succeed(client, "create_api_key", {"name": "laptop"}))["key"]
     result = await client.call_tool("get_api_key", {"api_key_id": key})
     assert key not in result.model_dump_json()
     assert await faults(client, "get_api_key", {"api_key_id": key}) == {"api_key_id": "secret-passed-as-id"}
 
 
-async def test_a_missing_key_and_a_strangers_are_not_told_apart(client: Client, keycell: Keycell) -> None:
-    strangers = keycell.create("laptop", user="bob")["id"]
-    for key_id in [strangers, "019cebab-8995-7101-854f-d1d01ab22574"]:
+async def test_a_missing_key_and_another_users_are_the_same_error(client: Client, keycell: Keycell) -> None:
+    other = keycell.create("laptop", user="bob")["id"]
+    for key_id in [other, "019cebab-8995-7101-854f-d1d01ab22574"]:
         assert await fail(client, "get_api_key", {"api_key_id": key_id}) == NOT_FOUND
 
 
@@ -56,7 +56,7 @@ async def test_a_project_that_the_caller_is_no_member_of_is_not_found(client: Cl
 async def test_a_revoked_key_is_not_rotated(client_of_all: Client, keycell: Keycell) -> None:
     revoked = keycell.create("laptop")["id"]
     keycell.run("revoke", revoked)
-    assert await fail(client_of_all, "rotate_api_key", {"api_key_id": revoked}) == {"kind": "conflict"}
+    assert await fail(client_of_all, "rotate_api_key", {"api_key_id": revoked}) == {"kind": "not-active"}
 
 
 async def test_a_projects_key_creates_no_key_outside_of_it(keycell: Keycell, revision: str) -> None:

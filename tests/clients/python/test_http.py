@@ -1,16 +1,15 @@
-"""Who may call over HTTP: the statuses that the SDK's client is answered."""
+"""Authentication over HTTP: the statuses that the SDK's client receives."""
 
 import pytest
 from mcp import MCPError
 
 from connection import Bearer
-from database import store_scopes
 from keycell import Keycell
 from results import fail, succeed
 
 pytestmark = pytest.mark.anyio
 
-# Its checksum is right, and nobody made it.
+# The checksum is right, and the key does not exist.
 UNKNOWN = "keycell_HtEoxr88LPpz_nHuffgX0PK1ecwe27tQ5dxl7Mn9xtIRuQQMPHlc0DYq1wQvRx"
 
 
@@ -27,7 +26,7 @@ async def test_without_a_key_nothing_is_served(keycell: Keycell, revision: str) 
         assert await refusal(Bearer(url, None), revision) == (401, 'Bearer realm="keycell"')
 
 
-async def test_why_a_key_is_bad_is_not_told(keycell: Keycell, revision: str) -> None:
+async def test_every_invalid_key_gets_the_same_challenge(keycell: Keycell, revision: str) -> None:
     revoked = keycell.create("laptop")
     keycell.run("revoke", revoked["id"])
     with keycell.serve() as url:
@@ -43,11 +42,10 @@ async def test_why_a_key_is_bad_is_not_told(keycell: Keycell, revision: str) -> 
         ("api-keys:write", "get_api_key", {"api_key_id": "019cebab-8995-7101-854f-d1d01ab22574"}),
     ],
 )
-async def test_a_key_without_the_scope_is_told_which_it_lacks(
+async def test_the_challenge_names_the_missing_scope(
     keycell: Keycell, revision: str, held: str, tool: str, arguments: dict[str, str]
 ) -> None:
-    created = keycell.create("narrow")
-    store_scopes(keycell, created["id"], [held])
+    created = keycell.create("narrow", "--scope", held)
     with keycell.serve() as url:
         bearer = Bearer(url, created["key"])
         async with bearer.connect(revision) as client:

@@ -1,4 +1,4 @@
-"""What a client learns before it calls a tool."""
+"""Descriptions of the server and its tools."""
 
 import pytest
 from jsonschema import Draft7Validator
@@ -14,11 +14,14 @@ pytestmark = pytest.mark.anyio
 HINTS = {
     "create_api_key": (False, False, False),
     "get_api_key": (True, False, True),
+    "issue_api_key": (False, False, False),
+    "describe_api_key": (True, False, True),
     "verify_api_key": (False, False, False),
     "list_api_keys": (True, False, True),
     "revoke_api_key": (False, True, True),
     "rotate_api_key": (False, True, False),
     "update_api_key": (False, True, False),
+    "list_api_key_events": (True, False, True),
 }
 
 
@@ -48,7 +51,7 @@ async def test_the_two_tools_are_those_of_their_pages(client: Client) -> None:
         assert tool.output_schema == asked_for.output_schema
 
 
-async def test_all_tools_have_their_schemas_and_say_what_they_do(client_of_all: Client) -> None:
+async def test_all_tools_have_their_schemas_and_hints(client_of_all: Client) -> None:
     tools = (await client_of_all.list_tools()).tools
     assert [tool.name for tool in tools] == ALL
     for tool in tools:

@@ -58,7 +58,8 @@ export async function connect(
   options: string[] = [],
 ): Promise<Connected> {
   if (transport === "stdio") return overStdio(revision, keycell.command(["mcp", ...options]));
-  const { key } = await keycell.create("bearer");
+  const scopes = ["read", "verify", "write"].flatMap((scope) => ["--scope", `api-keys:${scope}`]);
+  const { key } = await keycell.create("bearer", scopes);
   const server = await keycell.serve(options);
   const stop = () => server[Symbol.asyncDispose]();
   try {

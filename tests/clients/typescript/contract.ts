@@ -1,4 +1,4 @@
-// What the tools promise: the pages that they come from, and the schemas.
+// The contract of the tools: their pages and their schemas.
 
 import { readFileSync } from "node:fs";
 
@@ -8,11 +8,14 @@ export const GROUP = "API Keys";
 export const OFFERED = ["create_api_key", "get_api_key"];
 export const ALL = [
   ...OFFERED,
+  "issue_api_key",
+  "describe_api_key",
   "verify_api_key",
   "list_api_keys",
   "revoke_api_key",
   "rotate_api_key",
   "update_api_key",
+  "list_api_key_events",
 ];
 
 export type Schema = Record<string, unknown>;

@@ -1,17 +1,17 @@
-// The database behind the server's back: for what no call of a tool can bring about.
+// Changes of the database that no tool can make.
 
 import { DatabaseSync } from "@photostructure/sqlite";
 
 import type { Keycell } from "./keycell.ts";
 
-/** The command gives every key all scopes, so a key with others has to be edited. */
+/** Stores these scopes, which need not be valid. */
 export function storeScopes(keycell: Keycell, keyId: string, scopes: unknown[]): void {
   const database = new DatabaseSync(keycell.database);
   database.prepare("UPDATE api_keys SET scopes = ? WHERE id = ?").run(JSON.stringify(scopes), keyId);
   database.close();
 }
 
-/** Nobody else writes meanwhile. */
+/** Locks the database against other writers. */
 export async function locked(keycell: Keycell, work: () => Promise<void>): Promise<void> {
   const database = new DatabaseSync(keycell.database);
   database.exec("BEGIN EXCLUSIVE");

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
-/** What the command prints of a new key. */
+/** The command's output for a new key. */
 export interface CreatedKey {
   id: string;
   key: string;
@@ -57,7 +57,7 @@ export class Keycell implements AsyncDisposable {
   }
 }
 
-/** Serves until it is disposed of; then it must stop as it is told to. */
+/** A server until it is disposed of, when it must stop at SIGTERM. */
 export class Server implements AsyncDisposable {
   constructor(
     private readonly process: ChildProcess,
@@ -76,7 +76,7 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** The address that the log tells. The log is read on: a pipe that nobody reads would hold the server up. */
+/** The address in the log, which is read to its end to keep the pipe empty. */
 function listening(log: NodeJS.ReadableStream): Promise<string> {
   return new Promise((resolve, reject) => {
     createInterface(log)

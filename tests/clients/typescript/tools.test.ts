@@ -1,4 +1,4 @@
-// What the server offers, and what its tools answer, over both transports and in both revisions.
+// Descriptions, results and errors of the tools, over both transports and in both revisions.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -18,11 +18,14 @@ const INVALID_PARAMS = -32602;
 const HINTS: Record<string, (boolean | undefined)[]> = {
   create_api_key: [false, false, false],
   get_api_key: [true, false, true],
+  issue_api_key: [false, false, false],
+  describe_api_key: [true, false, true],
   verify_api_key: [false, false, false],
   list_api_keys: [true, false, true],
   revoke_api_key: [false, true, true],
   rotate_api_key: [false, true, false],
   update_api_key: [false, true, false],
+  list_api_key_events: [true, false, true],
 };
 
 for (const transport of TRANSPORTS) {
@@ -55,7 +58,7 @@ for (const transport of TRANSPORTS) {
         assert.deepEqual(offered, OFFERED.map(page));
       });
 
-      scenario("all tools have their schemas and say what they do", ["--all-tools"], async ({ client }) => {
+      scenario("all tools have their schemas and hints", ["--all-tools"], async ({ client }) => {
         const { tools } = await client.listTools();
         assert.deepEqual(tools.map(({ name }) => name), ALL);
         for (const { name, title, inputSchema, outputSchema, annotations, _meta } of tools) {
@@ -116,7 +119,7 @@ for (const transport of TRANSPORTS) {
         assert.deepEqual(ids, [second["id"], first["id"]]);
       });
 
-      scenario("all that is wrong is told at once", [], async (connected) => {
+      scenario("every fault is returned at once", [], async (connected) => {
         const args = { name: "", project_reference: "No!", expires_at: "yesterday" };
         assert.deepEqual(await faults(connected, "create_api_key", args), {
           name: "empty",
@@ -125,7 +128,7 @@ for (const transport of TRANSPORTS) {
         });
       });
 
-      scenario("what the schema refuses is told at once", [], async (connected) => {
+      scenario("every fault of the schema is returned at once", [], async (connected) => {
         assert.deepEqual(await faults(connected, "create_api_key", { owner: "bob", expires_at: 7 }), {
           name: "missing",
           owner: "unknown-argument",
@@ -133,17 +136,17 @@ for (const transport of TRANSPORTS) {
         });
       });
 
-      scenario("a key in the place of an id is told and not repeated", [], async (connected) => {
+      scenario("a key in the place of an id is not repeated", [], async (connected) => {
         const { key } = await succeed(connected, "create_api_key", { name: "laptop" });
         const result = await call(connected, "get_api_key", { api_key_id: key });
         assert.ok(!JSON.stringify(result).includes(String(key)));
-        const told = await faults(connected, "get_api_key", { api_key_id: key });
-        assert.deepEqual(told, { api_key_id: "secret-passed-as-id" });
+        const found = await faults(connected, "get_api_key", { api_key_id: key });
+        assert.deepEqual(found, { api_key_id: "secret-passed-as-id" });
       });
 
-      scenario("a missing key and a stranger's are not told apart", [], async (connected, keycell) => {
-        const strangers = await keycell.create("laptop", [], "bob");
-        for (const id of [strangers.id, UNKNOWN_ID]) {
+      scenario("a missing key and another user's are the same error", [], async (connected, keycell) => {
+        const other = await keycell.create("laptop", [], "bob");
+        for (const id of [other.id, UNKNOWN_ID]) {
           assert.deepEqual(await fail(connected, "get_api_key", { api_key_id: id }), NOT_FOUND);
         }
       });
@@ -157,7 +160,7 @@ for (const transport of TRANSPORTS) {
       scenario("a revoked key is not rotated", ["--all-tools"], async (connected, keycell) => {
         const { id } = await keycell.create("laptop");
         await keycell.run(["revoke", id]);
-        assert.deepEqual(await fail(connected, "rotate_api_key", { api_key_id: id }), { kind: "conflict" });
+        assert.deepEqual(await fail(connected, "rotate_api_key", { api_key_id: id }), { kind: "not-active" });
       });
 
       // The server waits for a busy database, so one revision is enough.

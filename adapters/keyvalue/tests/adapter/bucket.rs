@@ -17,12 +17,12 @@ pub struct Memory {
     failure: Mutex<Option<Failure>>,
 }
 
-/// From which step on the store fails.
+/// The steps at which the store fails.
 #[derive(Clone, Copy, Debug)]
 pub enum Failure {
-    /// This step alone.
+    /// This step only.
     Once(usize),
-    /// This step and all later ones: what the store sees of a crash.
+    /// This step and all later ones, as after a crash.
     ForGood(usize),
 }
 
@@ -35,18 +35,18 @@ impl Memory {
         memory
     }
 
-    /// Writes an entry as the bucket's owner does: no step of the adapter's.
+    /// Writes an entry as the owner of the bucket does. It is not a step.
     pub fn write(&self, name: &str, value: &str) {
         self.entries.lock().unwrap().insert(name.to_owned(), value.as_bytes().to_vec());
     }
 
-    /// Begins to count steps, and fails as told.
+    /// Starts to count steps, and fails at those of `failure`.
     pub fn fail(&self, failure: Failure) {
         self.steps.store(0, Ordering::SeqCst);
         *self.failure.lock().unwrap() = Some(failure);
     }
 
-    /// Fails no more; tells whether it did.
+    /// Stops to fail, and returns whether a step has failed.
     pub fn heal(&self) -> bool {
         let taken = self.steps.load(Ordering::SeqCst);
         self.failure.lock().unwrap().take().is_some_and(|failure| {
@@ -87,10 +87,10 @@ impl Bucket for Memory {
         Ok(())
     }
 
-    fn increment(&self, name: &str) -> Result<u64, Error> {
+    fn increment(&self, name: &str, delta: u64) -> Result<u64, Error> {
         self.step()?;
         let mut entries = self.entries.lock().unwrap();
-        let count = entries.get(name).map_or(0, |value| str::from_utf8(value).unwrap().parse().unwrap()) + 1;
+        let count = entries.get(name).map_or(0, |value| str::from_utf8(value).unwrap().parse().unwrap()) + delta;
         entries.insert(name.to_owned(), u64::to_string(&count).into_bytes());
         Ok(count)
     }

@@ -1,55 +1,62 @@
-//! The caller and the policy, as somebody has written them.
+//! The caller and the policy, as the owner of the bucket writes them.
 
 use keycell_keyvalue::{
     context::{caller, policy},
-    context_types::{Caller, Policy},
+    context_types::{Caller, Policy, User},
     storage::Error,
 };
 
 use crate::bucket::Memory;
 
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
 #[test]
 fn a_caller_and_a_policy_are_read_in_full() {
     let bucket = Memory::with(&[
         ("caller.user-id", "ann\n"),
-        ("caller.project-id", "p"),
-        ("caller.expires-at", "1900000000000\n"),
+        ("caller.operator", "true\n"),
         ("caller.scopes", "a:b c\n"),
         ("policy.prefix", "acme"),
         ("policy.longest-life", "86400000"),
+        ("policy.default-life", "3600000\n"),
         ("policy.default-scopes", "a:b"),
+        ("policy.grantable-scopes", "a:b c"),
     ]);
-    let expected = Caller {
-        user_id: "ann".to_owned(),
-        project_id: Some("p".to_owned()),
-        expires_at: Some(1_900_000_000_000),
-        scopes: vec!["a:b".to_owned(), "c".to_owned()],
+    let ann = User { id: "ann".to_owned(), operator: true, scopes: texts(&["a:b", "c"]) };
+    assert_eq!(caller(&bucket), Ok(Caller::User(ann)));
+    let expected = Policy {
+        prefix: "acme".to_owned(),
+        longest_life: Some(86_400_000),
+        default_life: Some(3_600_000),
+        default_scopes: texts(&["a:b"]),
+        grantable_scopes: Some(texts(&["a:b", "c"])),
     };
-    assert_eq!(caller(&bucket), Ok(expected));
-    let expected =
-        Policy { prefix: "acme".to_owned(), longest_life: Some(86_400_000), default_scopes: vec!["a:b".to_owned()] };
     assert_eq!(policy(&bucket), Ok(expected));
 }
 
 #[test]
 fn what_is_left_out_allows_nothing_more() {
     let bucket = Memory::with(&[("caller.user-id", "ann"), ("policy.prefix", "acme")]);
-    assert_eq!(caller(&bucket).unwrap().scopes, [""; 0]);
-    assert_eq!(policy(&bucket).unwrap().default_scopes, [""; 0]);
+    let ann = User { id: "ann".to_owned(), operator: false, scopes: Vec::new() };
+    assert_eq!(caller(&bucket), Ok(Caller::User(ann)));
+    let policy = policy(&bucket).unwrap();
+    assert_eq!((policy.default_scopes, policy.grantable_scopes), (Vec::new(), None));
 }
 
 #[test]
-fn nobody_is_no_caller_and_nothing_is_no_policy() {
-    let bucket = Memory::default();
-    assert_eq!(caller(&bucket), Err(Error::NotFound));
+fn without_a_user_the_caller_is_the_host_and_without_a_prefix_there_is_no_policy() {
+    let bucket = Memory::with(&[("caller.operator", "true")]);
+    assert_eq!(caller(&bucket), Ok(Caller::Host));
     assert_eq!(policy(&bucket), Err(Error::NotFound));
 }
 
 #[test]
-fn a_limit_that_can_not_be_read_is_not_left_out() {
+fn an_invalid_value_is_not_left_out() {
     let bucket = Memory::with(&[
         ("caller.user-id", "ann"),
-        ("caller.expires-at", "tomorrow"),
+        ("caller.operator", "yes"),
         ("policy.prefix", "acme"),
         ("policy.longest-life", "90d"),
     ]);

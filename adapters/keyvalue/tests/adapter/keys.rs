@@ -1,199 +1,96 @@
-//! What storage must guarantee, whatever is below it.
+//! The entries of keys, events and requests. `storage.rs` tests the guarantees of storage.
 
 use keycell_keyvalue::{
     keys,
-    storage::{Error, KeyFilter, KeyRecord},
+    storage::{Action, Error, KeyRecord},
 };
 
-use crate::bucket::Memory;
+use crate::{
+    bucket::Memory,
+    records::{all_events, event, minted, record, request, revoked},
+};
 
-/// A record in which every field that `insert-key` stores is set.
-pub fn record(n: u32) -> KeyRecord {
-    KeyRecord {
-        id: format!("id-{n}"),
-        prefix: "keycell".to_owned(),
-        lookup: format!("Lookup{n}"),
-        hash: (0..32).collect(),
-        user_id: "ann".to_owned(),
-        project_id: Some("p".to_owned()),
-        name: "Zoë's \"key\" \u{1f511}".to_owned(),
-        scopes: vec!["a:b".to_owned(), "c".to_owned()],
-        created_at: 1_900_000_000_123,
-        updated_at: 1_900_000_000_124,
-        expires_at: Some(253_402_300_799_999),
-        last_used_at: None,
-        revoked_at: None,
-        revocation_reason: None,
-        rotated_from: None,
-        rotated_to: None,
-        revision: 0,
-    }
-}
-
-pub fn revoked(key: &KeyRecord, at: i64) -> KeyRecord {
-    KeyRecord { revoked_at: Some(at), revocation_reason: Some("lost".to_owned()), updated_at: at, ..key.clone() }
-}
-
-/// `record(1)` as it is once `record(2)` has replaced it, and that replacement.
-pub fn rotation() -> (KeyRecord, KeyRecord) {
-    let old = KeyRecord { rotated_to: Some("id-2".to_owned()), expires_at: Some(9), ..record(1) };
-    (old, KeyRecord { rotated_from: Some("id-1".to_owned()), ..record(2) })
-}
-
-#[test]
-fn a_record_comes_back_as_it_was_by_id_and_by_lookup() {
+/// A bucket with `record(1)` and the request that issued it.
+fn bucket() -> Memory {
     let bucket = Memory::default();
-    let bare = KeyRecord { project_id: None, expires_at: None, scopes: vec![], ..record(2) };
-    for key in [record(1), bare] {
-        keys::insert_key(&bucket, &key).unwrap();
-        assert_eq!(keys::find_key(&bucket, &key.id), Ok(key.clone()));
-        assert_eq!(keys::find_key_by_lookup(&bucket, &key.lookup), Ok(key));
-    }
-    assert_eq!(keys::find_key(&bucket, "id-3"), Err(Error::NotFound));
-    assert_eq!(keys::find_key_by_lookup(&bucket, "Lookup3"), Err(Error::NotFound));
+    let key = record(1);
+    keys::insert_key(&bucket, &key, &event(1, Action::Created, &key), Some(&request(&key))).unwrap();
+    bucket
+}
+
+fn find(bucket: &Memory, id: &str) -> Result<KeyRecord, Error> {
+    keys::find_key(bucket, id, "ann").map(|found| found.key)
 }
 
 #[test]
 fn an_entry_is_json_that_people_can_read() {
     let bucket = Memory::default();
-    keys::insert_key(&bucket, &KeyRecord { hash: vec![0xab; 32], ..record(1) }).unwrap();
+    let key = KeyRecord { hash: vec![0xab; 32], ..record(1) };
+    keys::insert_key(&bucket, &key, &event(1, Action::Created, &key), None).unwrap();
     let json = bucket.text("key.id-1").unwrap();
     assert!(json.contains(&format!("\"hash\":\"{}\"", "ab".repeat(32))), "{json}");
+    assert!(json.contains("\"action\":\"created\""), "{json}");
     assert_eq!(bucket.text("lookup.Lookup1").as_deref(), Some("id-1"));
 }
 
+/// Names must be of letters, digits, `-` and `.`, whatever the values are.
 #[test]
-fn a_taken_id_or_lookup_is_a_conflict_and_takes_nothing() {
-    let bucket = Memory::default();
-    keys::insert_key(&bucket, &record(1)).unwrap();
-    for taken in
-        [KeyRecord { id: "id-1".to_owned(), ..record(2) }, KeyRecord { lookup: "Lookup1".to_owned(), ..record(2) }]
-    {
-        assert_eq!(keys::insert_key(&bucket, &taken), Err(Error::Conflict));
+fn every_name_is_one_that_each_store_accepts() {
+    let bucket = bucket();
+    keys::record_use(&bucket, "id-1", 5).unwrap();
+    for name in bucket.entries.lock().unwrap().keys() {
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)), "{name}");
     }
-    assert_eq!(keys::find_key(&bucket, "id-1"), Ok(record(1)));
-    keys::insert_key(&bucket, &record(2)).unwrap();
 }
 
 #[test]
-fn an_update_changes_what_may_change_and_nothing_else() {
-    let bucket = Memory::default();
-    keys::insert_key(&bucket, &record(1)).unwrap();
-    keys::record_use(&bucket, "id-1", 77).unwrap();
-    let changed = KeyRecord { name: "other".to_owned(), updated_at: 8, expires_at: Some(9), ..record(1) };
-    let passed = KeyRecord { hash: vec![9; 32], user_id: "eve".to_owned(), last_used_at: None, ..changed.clone() };
-    keys::update_key(&bucket, &passed).unwrap();
-    assert_eq!(keys::find_key(&bucket, "id-1"), Ok(KeyRecord { revision: 1, last_used_at: Some(77), ..changed }));
+fn an_entry_of_version_0_1_is_read_and_changed() {
+    let old = r#"{"prefix":"keycell","lookup":"Lookup1","hash":"00","user_id":"ann","project_id":null,"name":"old",
+        "scopes":["a"],"created_at":1,"updated_at":2,"expires_at":null,"rotated_from":null,"rotated_to":null,
+        "revision":3}"#;
+    let revocation = r#"{"revoked_at":5,"revocation_reason":"lost","updated_at":5}"#;
+    let bucket = Memory::with(&[("key.id-1", old), ("lookup.Lookup1", "id-1"), ("revoked.id-1", revocation)]);
+    let key = keys::find_key_by_lookup(&bucket, "Lookup1").unwrap();
+    assert_eq!((key.revision, key.revoked_at, key.metadata.clone(), key.rate_limit), (4, Some(5), None, None));
+    assert_eq!(keys::list_events(&bucket, &all_events()), Ok(vec![]));
+    keys::update_key(&bucket, &key, &event(1, Action::Updated, &key)).unwrap();
+    assert_eq!(keys::list_events(&bucket, &all_events()).unwrap().len(), 1);
 }
 
 #[test]
-fn a_change_of_an_older_revision_is_a_conflict() {
-    let bucket = Memory::default();
-    keys::insert_key(&bucket, &record(1)).unwrap();
-    keys::update_key(&bucket, &KeyRecord { updated_at: 5, ..record(1) }).unwrap();
-    let (old, replacement) = rotation();
-    for stale in [KeyRecord { updated_at: 6, ..record(1) }, revoked(&record(1), 7), record(9)] {
-        assert_eq!(keys::update_key(&bucket, &stale), Err(Error::Conflict));
-    }
-    assert_eq!(keys::rotate_key(&bucket, &old, &replacement), Err(Error::Conflict));
-    assert_eq!(keys::find_key(&bucket, "id-1").unwrap().updated_at, 5);
-    assert_eq!(keys::find_key(&bucket, "id-2"), Err(Error::NotFound));
-}
-
-#[test]
-fn a_revocation_is_a_change_that_stays() {
-    let bucket = Memory::default();
-    keys::insert_key(&bucket, &record(1)).unwrap();
+fn a_revocation_needs_no_claim_and_stays() {
+    let bucket = bucket();
+    bucket.write("claim.key.id-1.1", "1");
+    let renamed = KeyRecord { name: "other".to_owned(), ..record(1) };
+    assert_eq!(keys::update_key(&bucket, &renamed, &event(2, Action::Updated, &renamed)), Err(Error::Conflict));
     let first = revoked(&record(1), 1_900_000_000_200);
-    keys::update_key(&bucket, &first).unwrap();
-    assert_eq!(keys::find_key(&bucket, "id-1"), Ok(KeyRecord { revision: 1, ..first.clone() }));
-    assert_eq!(keys::update_key(&bucket, &revoked(&record(1), 1_900_000_000_300)), Err(Error::Conflict));
+    keys::update_key(&bucket, &first, &event(3, Action::Revoked, &first)).unwrap();
+    assert_eq!(find(&bucket, "id-1"), Ok(KeyRecord { revision: 1, ..first }));
+    assert_eq!(keys::list_events(&bucket, &all_events()).unwrap()[0].action, Action::Revoked);
 
-    let renamed = KeyRecord { name: "other".to_owned(), updated_at: 1_900_000_000_400, revision: 1, ..first.clone() };
-    keys::update_key(&bucket, &renamed).unwrap();
-    assert_eq!(keys::find_key(&bucket, "id-1"), Ok(KeyRecord { revision: 2, ..renamed }));
+    bucket.entries.lock().unwrap().remove("claim.key.id-1.1");
+    let reinstated = KeyRecord { name: "other".to_owned(), revision: 1, ..record(1) };
+    keys::update_key(&bucket, &reinstated, &event(4, Action::Updated, &reinstated)).unwrap();
+    assert_eq!(find(&bucket, "id-1").unwrap().revoked_at, Some(1_900_000_000_200));
 }
 
 #[test]
-fn one_update_may_change_a_key_and_revoke_it() {
-    let bucket = Memory::default();
-    keys::insert_key(&bucket, &record(1)).unwrap();
-    let both = KeyRecord { name: "other".to_owned(), ..revoked(&record(1), 1_900_000_000_200) };
-    keys::update_key(&bucket, &both).unwrap();
-    assert_eq!(keys::find_key(&bucket, "id-1"), Ok(KeyRecord { revision: 2, ..both }));
+fn the_lookup_of_a_replaced_secret_leads_nowhere_even_if_it_is_still_there() {
+    let bucket = bucket();
+    keys::replace_secret(&bucket, &minted(), &event(2, Action::IssuedAgain, &minted())).unwrap();
+    assert_eq!(bucket.text("lookup.Lookup1"), None);
+    bucket.write("lookup.Lookup1", "id-1");
+    assert_eq!(keys::find_key_by_lookup(&bucket, "Lookup1"), Err(Error::NotFound));
+    assert_eq!(keys::find_key_by_lookup(&bucket, "Minted").unwrap().id, "id-1");
 }
 
 #[test]
-fn a_rotation_stores_both_records_or_none() {
-    let bucket = Memory::default();
-    keys::insert_key(&bucket, &record(1)).unwrap();
-    let (old, replacement) = rotation();
-    let taken = KeyRecord { lookup: "Lookup1".to_owned(), ..replacement.clone() };
-    assert_eq!(keys::rotate_key(&bucket, &old, &taken), Err(Error::Conflict));
-    assert_eq!(keys::find_key(&bucket, "id-1"), Ok(record(1)));
-    assert_eq!(keys::find_key(&bucket, "id-2"), Err(Error::NotFound));
-
-    keys::rotate_key(&bucket, &old, &replacement).unwrap();
-    assert_eq!(keys::find_key(&bucket, "id-1"), Ok(KeyRecord { revision: 1, ..old }));
-    assert_eq!(keys::find_key_by_lookup(&bucket, "Lookup2"), Ok(replacement));
-}
-
-#[test]
-fn a_use_is_only_moved_forward_and_is_no_change() {
-    let bucket = Memory::default();
-    keys::insert_key(&bucket, &record(1)).unwrap();
-    for (at, expected) in [(5, 5), (9, 9), (7, 9)] {
-        keys::record_use(&bucket, "id-1", at).unwrap();
-        assert_eq!(keys::find_key(&bucket, "id-1"), Ok(KeyRecord { last_used_at: Some(expected), ..record(1) }));
-    }
-}
-
-#[test]
-fn a_list_is_filtered_and_goes_from_new_to_old() {
-    let bucket = Memory::default();
-    for (n, expires_at, revoked_at) in
-        [(1, None, None), (2, Some(10), None), (3, Some(11), None), (4, Some(9), Some(5)), (5, None, Some(5))]
-    {
-        let project_id = (n % 2 == 0).then(|| "p".to_owned());
-        let key = KeyRecord { expires_at, project_id, ..record(n) };
-        keys::insert_key(&bucket, &key).unwrap();
-        keys::update_key(&bucket, &KeyRecord { revoked_at, ..key }).unwrap();
-    }
-    keys::insert_key(&bucket, &KeyRecord { user_id: "bob".to_owned(), ..record(6) }).unwrap();
-
-    let all = KeyFilter {
-        user_id: "ann".to_owned(),
-        project_id: None,
-        revoked: None,
-        expires_after: None,
-        expires_until: None,
-        before: None,
-        limit: 10,
-    };
-    for (filter, expected) in [
-        (all.clone(), vec![5, 4, 3, 2, 1]),
-        (KeyFilter { limit: 2, ..all.clone() }, vec![5, 4]),
-        (KeyFilter { before: Some("id-3".to_owned()), ..all.clone() }, vec![2, 1]),
-        (KeyFilter { before: Some("id-35".to_owned()), limit: 1, ..all.clone() }, vec![3]),
-        (KeyFilter { project_id: Some("p".to_owned()), ..all.clone() }, vec![4, 2]),
-        (KeyFilter { revoked: Some(true), ..all.clone() }, vec![5, 4]),
-        (KeyFilter { revoked: Some(false), expires_after: Some(10), ..all.clone() }, vec![3, 1]),
-        (KeyFilter { revoked: Some(false), expires_until: Some(10), ..all.clone() }, vec![2]),
-        (KeyFilter { user_id: "bob".to_owned(), ..all.clone() }, vec![6]),
-        (KeyFilter { user_id: "eve".to_owned(), ..all }, vec![]),
-    ] {
-        let ids: Vec<_> = keys::list_keys(&bucket, &filter).unwrap().into_iter().map(|key| key.id).collect();
-        let expected: Vec<_> = expected.into_iter().map(|n| format!("id-{n}")).collect();
-        assert_eq!(ids, expected, "{filter:?}");
-    }
-}
-
-#[test]
-fn an_entry_that_can_not_be_read_is_internal_and_is_written_down_without_what_is_in_it() {
+fn an_invalid_entry_is_internal_and_the_log_does_not_repeat_it() {
     for value in ["{\"hash\":\"s3cret\"}", "s3cret"] {
         let bucket = Memory::with(&[("key.id-1", value)]);
-        assert_eq!(keys::find_key(&bucket, "id-1"), Err(Error::Internal("1".to_owned())));
-        assert_eq!(keys::find_key(&bucket, "id-1"), Err(Error::Internal("2".to_owned())));
-        assert_eq!(bucket.text("incident.1").as_deref(), Some("the entry key.id-1 can't be read"));
+        assert_eq!(find(&bucket, "id-1"), Err(Error::Internal("1".to_owned())));
+        assert_eq!(keys::list_events(&bucket, &all_events()), Err(Error::Internal("2".to_owned())));
+        let logged = bucket.text("incident.1").unwrap();
+        assert!(logged.contains("key.id-1") && !logged.contains("s3cret"), "{logged}");
     }
 }

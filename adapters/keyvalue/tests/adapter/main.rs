@@ -1,9 +1,12 @@
-//! What the adapter makes of a bucket, on a bucket in memory.
+//! The adapter on a bucket in memory.
 
 mod bucket;
 mod conformance;
 mod context;
 mod keys;
+mod limits;
 mod projects;
 mod races;
+mod records;
 mod steps;
+mod storage;

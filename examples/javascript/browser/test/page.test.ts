@@ -5,11 +5,11 @@ import { browserForTests } from './browser.js';
 
 const browser = await browserForTests();
 
-/** What pages logged or asked for elsewhere: nothing. */
+/** What pages log or request elsewhere, which must be nothing. */
 const strange: string[] = [];
 afterEach(() => assert.deepEqual(strange.splice(0), []));
 
-/** Opens the page in a new tab; it must reach nothing but where it came from, and log nothing. */
+/** Opens the page in a new tab, and watches what it logs and requests. */
 async function open(context: BrowserContext, folder = `${browser.origin}/`): Promise<Page> {
   const page = await context.newPage();
   page.on('console', (message) => strange.push(message.text()));
@@ -21,11 +21,11 @@ async function open(context: BrowserContext, folder = `${browser.origin}/`): Pro
 
 type Texts = Record<string, string>;
 
-/** Sends a form, and gives what the page shows as its answer. */
+/** Sends a form and returns the answer that the page shows. */
 async function send(page: Page, section: 'create' | 'get', values: Texts): Promise<Texts> {
   const form = page.locator(`#${section}`);
   for (const [name, value] of Object.entries(values)) await form.locator(`input[name=${name}]`).fill(value);
-  // A click would wait for the tab to be drawn, which one in the background is seldom.
+  // A click would wait until the tab is drawn, which can take long for one in the background.
   await form.locator('input').last().press('Enter');
   await form.locator('dl').waitFor();
   const texts = (tag: string) =>
@@ -61,12 +61,16 @@ test('a key that was created is there after a reload, and the key itself is not'
   const stored = await page.evaluate(async () => {
     const opened = indexedDB.open('keycell');
     await new Promise((success) => { opened.onsuccess = success; });
-    const all = opened.result.transaction('keys').objectStore('keys').getAll();
-    await new Promise((success) => { all.onsuccess = success; });
-    return all.result.map((record) => Object.values(record).join());
+    const stores = [...opened.result.objectStoreNames];
+    return Promise.all(stores.map(async (store) => {
+      const all = opened.result.transaction(store).objectStore(store).getAll();
+      await new Promise((success) => { all.onsuccess = success; });
+      return [store, all.result.length, all.result.map((record) => Object.values(record).join()).join()] as const;
+    }));
   });
-  assert.equal(stored.length, 1);
-  assert.ok(!stored[0]!.includes(created.key!.slice(21, 64)));
+  assert.deepEqual(stored.map(([store, count]) => [store, count]),
+    [['events', 1], ['keys', 1], ['projects', 0], ['requests', 0]]);
+  for (const [, , text] of stored) assert.ok(!text.includes(created.key!.slice(21, 64)));
 });
 
 test('the page works as a file, too', async () => {
@@ -76,15 +80,15 @@ test('the page works as a file, too', async () => {
   assert.equal((await send(page, 'get', { api_key_id: id! })).name, 'laptop');
 });
 
-test('an argument that is too long for the component is told at its field', async () => {
+test('an argument that is too long for the component is refused at its field', async () => {
   const page = await open(await browser.newContext());
   await page.locator('#create input[name=name]').fill('\u200b'.padEnd(64 * 1024, 'k'));
   await page.locator('#create form > button').click();
-  // The component would tell that it holds a forbidden character, too.
-  await page.locator('#create [role=alert]').getByText('is longer than allowed', { exact: true }).waitFor();
+  // The component would report the forbidden character, too.
+  await page.locator('#create [role=alert]').getByText('must be at most 65536 bytes', { exact: true }).waitFor();
 });
 
-test('what is wrong stands at its field, and goes away', async () => {
+test('faults stand at their fields until the next call', async () => {
   const page = await open(await browser.newContext());
   const alert = (name: string) => page.locator(`#create label:has(input[name=${name}]) [role=alert]`);
   await page.locator('#create input[name=name]').fill(' ');
@@ -98,14 +102,14 @@ test('what is wrong stands at its field, and goes away', async () => {
   assert.equal(await alert('name').innerText(), '');
 });
 
-test('an error that is about no field is told under the form', async () => {
+test('an error without a field stands below the form', async () => {
   const page = await open(await browser.newContext());
   await page.locator('#get input').fill('0192a000-0000-7000-8000-0000000000ff');
   await page.locator('#get form > button').click();
   await page.getByText('There is no such API key.').waitFor();
 });
 
-test('storage that fails is told, and the console has why', async () => {
+test('a failure of the storage is shown, and the console has its cause', async () => {
   const page = await (await browser.newContext()).newPage();
   const logged = page.waitForEvent('console');
   await page.goto(browser.origin);
@@ -118,7 +122,7 @@ test('storage that fails is told, and the console has why', async () => {
   assert.match((await logged).text(), /the disk is full/);
 });
 
-test('two tabs that write at once lose nothing', async () => {
+test('two tabs that write at the same moment lose nothing', async () => {
   const context = await browser.newContext();
   const tabs = [await open(context), await open(context)];
   const created = await Promise.all(tabs.map(async (tab, number) => {

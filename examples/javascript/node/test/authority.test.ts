@@ -1,44 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Authority } from '../src/authority.js';
-import { KeycellError } from '../src/failure.js';
-import { xorshift32 } from './conformance/random.js';
-import { storageInMemory } from './database.js';
+import { xorshift32 } from '../../conformance/random.js';
+import type { ApiKeys, Arguments } from '../../shared/arguments.js';
+import { Authority } from '../../shared/authority.js';
+import { KeycellError } from '../../shared/failure.js';
+import { Limits } from '../../shared/limits.js';
+import { coreModule } from '../core.js';
+import { sqliteStorage } from '../storage.js';
+import { databaseInMemory } from './database.js';
 
-const ann = { userId: 'ann', scopes: ['orders:write', 'orders:read', 'admin'] };
+type Caller = Parameters<Authority['call']>[1];
+
+const SCOPES = ['orders:write', 'orders:read', 'admin'];
+const ann: Caller = { tag: 'user', val: { id: 'ann', operator: false, scopes: SCOPES } };
+const host: Caller = { tag: 'host' };
 const policy = { prefix: 'keycell', defaultScopes: ['orders:read', 'orders:write', 'orders:delete'] };
-
-test('the first key of the fixed clock and random stream is the one that every host makes', () => {
-  const clock = { now: () => ({ seconds: 1_773_480_413n, nanoseconds: 589_000_000 }) };
-  const authority = new Authority(storageInMemory([]), policy, clock, { getRandomBytes: xorshift32(1) });
-  const created = authority.call(ann, 'createApiKey', 'laptop', undefined, undefined);
-  assert.equal(created.id, '019cebab-8995-7101-854f-d1d01ab22574');
-  assert.equal(created.key, 'keycell_HtEoxr88LPpz_nHuffgX0PK1ecwe27tQ5dxl7Mn9xtIRuQQMPHlc0DYq1wQvRx');
-});
-
-test('keys of the real clock and random numbers differ', () => {
-  const authority = new Authority(storageInMemory([]), policy);
-  const before = new Date().toISOString();
-  const [one, other] = ['one', 'other'].map((name) => authority.call(ann, 'createApiKey', name, undefined, undefined));
-  assert.notEqual(one!.key.slice(20), other!.key.slice(20));
-  assert.ok(before.slice(0, 19) <= one!.createdAt && one!.createdAt <= new Date().toISOString());
-});
-
-test('scopes go through storage and back: several, and none', () => {
-  const authority = new Authority(storageInMemory([]), policy);
-  for (const [scopes, granted] of [[ann.scopes, ['orders:read', 'orders:write']], [[], []]]) {
-    const maker = { userId: 'ann', scopes: scopes! };
-    const created = authority.call(maker, 'createApiKey', 'k', undefined, '2100-01-01');
-    assert.deepEqual(created.scopes, granted);
-    const got = authority.call(maker, 'getApiKey', created.id);
-    assert.deepEqual([got.scopes, got.expiresAt], [granted, '2100-01-01T00:00:00.000Z']);
-    const verification = authority.call(undefined, 'verifyApiKey', created.key, []);
-    const { id, userId, projectId, expiresAt } = got;
-    assert.deepEqual(verification, { tag: 'valid', val: { id, userId, projectId, expiresAt, scopes: granted } });
-  }
-});
-
 const id = '0192a000-0000-7000-8000-0000000000ff';
+
+/** An authority on an empty database. */
+function open(...imports: unknown[]) {
+  const storage = sqliteStorage(databaseInMemory());
+  const authority = new Authority(coreModule, policy, ...(imports as []));
+  return <Name extends keyof ApiKeys>(caller: Caller, name: Name, ...args: Arguments<Name>) =>
+    authority.call(storage, caller, name, ...args);
+}
 
 function failure(work: () => void) {
   try {
@@ -50,70 +35,133 @@ function failure(work: () => void) {
   return assert.fail('did not fail');
 }
 
-test('a refused call tells what is wrong, and logs nothing', (context) => {
+test('the first key of the fixed clock and random stream is the one that every host makes', () => {
+  const clock = { now: () => ({ seconds: 1_773_480_413n, nanoseconds: 589_000_000 }) };
+  const created = open(clock, { getRandomBytes: xorshift32(1) })(ann, 'createApiKey', 'laptop', undefined, undefined);
+  assert.equal(created.id, '019cebab-8995-7101-854f-d1d01ab22574');
+  assert.equal(created.key, 'keycell_HtEoxr88LPpz_nHuffgX0PK1ecwe27tQ5dxl7Mn9xtIRuQQMPHlc0DYq1wQvRx');
+});
+
+test('keys of the real clock and random numbers differ', () => {
+  const call = open();
+  const before = new Date().toISOString();
+  const [one, other] = ['one', 'other'].map((name) => call(ann, 'createApiKey', name, undefined, undefined));
+  assert.notEqual(one!.key.slice(20), other!.key.slice(20));
+  assert.ok(before.slice(0, 19) <= one!.createdAt && one!.createdAt <= new Date().toISOString());
+});
+
+test('scopes go through storage and back: several, and none', () => {
+  for (const [scopes, granted] of [[SCOPES, ['orders:read', 'orders:write']], [[], []]]) {
+    const call = open();
+    const maker: Caller = { tag: 'user', val: { id: 'ann', operator: false, scopes: scopes! } };
+    const created = call(maker, 'createApiKey', 'k', undefined, '2100-01-01');
+    assert.deepEqual(created.scopes, granted);
+    const got = call(maker, 'getApiKey', created.id);
+    assert.deepEqual([got.scopes, got.expiresAt], [granted, '2100-01-01T00:00:00.000Z']);
+    const verification: ReturnType<ApiKeys['verifyApiKey']> = call(host, 'verifyApiKey', created.key, []);
+    assert.ok(verification.tag === 'valid');
+    assert.deepEqual([verification.val.id, verification.val.scopes], [created.id, granted]);
+  }
+});
+
+test('the host verifies and does nothing else, and a bearer is authenticated by the component', () => {
+  const call = open();
+  const { key } = call(ann, 'createApiKey', 'k', undefined, undefined);
+  assert.deepEqual(failure(() => call(host, 'getApiKey', id)), { tag: 'forbidden' });
+  assert.equal(call({ tag: 'bearer', val: key }, 'describeCaller').userId, 'ann');
+  assert.deepEqual(failure(() => call({ tag: 'bearer', val: key }, 'listApiKeys', {})),
+    { tag: 'insufficient-scope', val: 'api-keys:read' });
+  for (const val of [`${key}x`, '', 'k'.repeat(65_537), 'keycell_\ud800']) {
+    assert.deepEqual(failure(() => call({ tag: 'bearer', val }, 'describeCaller')), { tag: 'unauthenticated' });
+  }
+});
+
+test('a rate limit counts over the calls of one authority', () => {
+  const call = open();
+  const { key } = call(ann, 'issueApiKey', { name: 'k', rateLimit: { requests: 2, windowSeconds: 86_400 } });
+  const tags = [1, 2, 3].map(() => call(host, 'verifyApiKey', key, [])).map((verification) =>
+    (verification.tag === 'refused' ? verification.val.tag : 'valid'));
+  assert.deepEqual(tags, ['valid', 'valid', 'rate-limited']);
+});
+
+test('rate limits take a bounded memory and drop what has expired first', () => {
+  const limits = new Limits();
+  const later = BigInt(Date.now() + 60_000) * 1000n;
+  assert.ok(limits.compareAndStore('live', 0n, later));
+  assert.ok(!limits.compareAndStore('live', 0n, later) && !limits.compareAndStore('other', later, 1n));
+  for (let n = 0; n <= 100_000; n++) assert.ok(limits.compareAndStore(`${n}`, 0n, 1n));
+  assert.deepEqual([limits.load('live'), limits.load('0'), limits.load('100000')], [later, 0n, 1n]);
+});
+
+test('a refused call has its reason, and logs nothing', (context) => {
   const log = context.mock.method(console, 'error', () => {});
-  const authority = new Authority(storageInMemory([]), policy);
-  assert.deepEqual(failure(() => authority.call(ann, 'getApiKey', id)), { tag: 'not-found', val: 'api-key' });
+  assert.deepEqual(failure(() => open()(ann, 'getApiKey', id)), { tag: 'not-found', val: 'api-key' });
   assert.equal(log.mock.callCount(), 0);
 });
 
-test('what jco would cut short or change is refused', () => {
-  const authority = new Authority(storageInMemory([]), policy);
-  const long = 'k'.repeat(64 * 1024 + 1);
+test('arguments that jco would cut or change are refused', () => {
+  const call = open();
+  const long = 'k'.repeat(65_537);
+  const keep = { tag: 'keep' } as const;
   const faults: [() => unknown, string, string][] = [
     ...[2 ** 32, -1, 1.5, NaN].map((seconds): [() => unknown, string, string] =>
-      [() => authority.call(ann, 'rotateApiKey', id, seconds), 'grace_seconds', 'out-of-range']),
-    [() => authority.call(ann, 'listApiKeys', undefined, undefined, 2 ** 32 + 1, undefined), 'limit', 'out-of-range'],
-    [() => authority.call(ann, 'createApiKey', 'a\ud800', undefined, undefined), 'name', 'forbidden-character'],
-    [() => authority.call(undefined, 'verifyApiKey', '', ['\udc00']), 'scopes', 'forbidden-character'],
-    [() => authority.call(ann, 'createApiKey', long, undefined, undefined), 'name', 'too-long'],
-    [() => authority.call(ann, 'updateApiKey', id, undefined, long), 'expires_at', 'too-long'],
-    [() => authority.call(undefined, 'verifyApiKey', '', Array(10_000).fill('')), 'scopes', 'too-long'],
+      [() => call(ann, 'rotateApiKey', id, seconds, undefined), 'grace_seconds', 'out-of-range']),
+    [() => call(ann, 'listApiKeys', { limit: 2 ** 32 + 1 }), 'limit', 'out-of-range'],
+    [() => call(ann, 'revokeApiKey', id, undefined, -1), 'if_revision', 'out-of-range'],
+    [() => call(ann, 'issueApiKey', { name: 'k', rateLimit: { requests: 2 ** 32 + 1, windowSeconds: 1 } }),
+      'rate_limit', 'out-of-range'],
+    [() => call(ann, 'updateApiKey', id, { rateLimit: { tag: 'set', val: { requests: 1, windowSeconds: -1 } } }),
+      'rate_limit', 'out-of-range'],
+    [() => call(ann, 'createApiKey', 'a\ud800', undefined, undefined), 'name', 'forbidden-character'],
+    [() => call(host, 'verifyApiKey', '', ['\udc00']), 'scopes', 'forbidden-character'],
+    [() => call(ann, 'createApiKey', long, undefined, undefined), 'name', 'too-long'],
+    [() => call(ann, 'issueApiKey', { name: 'k', idempotencyKey: long }), 'idempotency_key', 'too-long'],
+    [() => call(ann, 'updateApiKey', id, { expiresAt: long, rateLimit: keep }), 'expires_at', 'too-long'],
+    [() => call(ann, 'listEvents', { apiKeyId: long }), 'api_key_id', 'too-long'],
+    // 8 bytes for each item: 7,281 items of one byte are 65,529 bytes.
+    [() => call(host, 'verifyApiKey', '', Array(7282).fill('a')), 'scopes', 'too-long'],
   ];
   for (const [work, field, code] of faults) {
-    const told = failure(work);
-    assert.ok(told.tag === 'invalid-input');
-    assert.deepEqual(told.val.map((fault) => [fault.field, fault.code]), [[field, code]]);
+    const refused = failure(work);
+    assert.ok(refused.tag === 'invalid-input');
+    assert.deepEqual(refused.val.map((fault) => [fault.field, fault.code]), [[field, code]]);
   }
-  const both = failure(() => authority.call(ann, 'revokeApiKey', long, long));
+  const both = failure(() => call(ann, 'revokeApiKey', long, long, undefined));
   assert.ok(both.tag === 'invalid-input' && both.val.length === 2);
 });
 
-test('what just fits goes to the component', () => {
-  const authority = new Authority(storageInMemory([]), policy);
-  const { id } = authority.call(ann, 'createApiKey', 'k', undefined, undefined);
-  assert.notEqual(authority.call(ann, 'rotateApiKey', id, 2 ** 32 - 1).id, id);
-  const name = '\u0007'.padEnd(64 * 1024, 'k');
-  const told = failure(() => authority.call(ann, 'createApiKey', name, undefined, undefined));
-  assert.ok(told.tag === 'invalid-input');
-  // The component tells all that is wrong, this host one thing.
-  assert.deepEqual(told.val.map(({ code }) => code).sort(), ['forbidden-character', 'too-long']);
+test('the longest arguments reach the component', () => {
+  const call = open();
+  const { id } = call(ann, 'createApiKey', 'k', undefined, undefined);
+  assert.notEqual(call(ann, 'rotateApiKey', id, 2 ** 32 - 1, undefined).id, id);
+  const refused = failure(() => call(ann, 'createApiKey', '\u0007'.padEnd(65_536, 'k'), undefined, undefined));
+  assert.ok(refused.tag === 'invalid-input');
+  // The component returns every fault, this host one.
+  assert.deepEqual(refused.val.map(({ code }) => code).sort(), ['forbidden-character', 'too-long']);
+  assert.equal(call(host, 'verifyApiKey', '', Array(7281).fill('a')).tag, 'refused');
 });
 
-test('a text that no key can be is malformed', () => {
-  const authority = new Authority(storageInMemory([]), policy);
+test('a text that cannot be a key is malformed', () => {
   for (const text of ['k'.repeat(2 ** 20), 'keycell_\ud800']) {
-    const refused = { tag: 'refused', val: { tag: 'malformed' } };
-    assert.deepEqual(authority.call(undefined, 'verifyApiKey', text, []), refused);
+    assert.deepEqual(open()(host, 'verifyApiKey', text, []), { tag: 'refused', val: { tag: 'malformed' } });
   }
 });
 
-test('a cause goes to the log alone, under the correlation id that the caller is told', (context) => {
+test('a cause goes to the log alone, under the correlation id that the caller gets', (context) => {
   const log = context.mock.method(console, 'error', () => {});
-  const storage = storageInMemory([]);
+  const storage = sqliteStorage(databaseInMemory());
   const broken = { ...storage, findKey: () => { throw new Error('the disk is on fire'); } };
-  const create = (authority: Authority) => authority.call(ann, 'createApiKey', 'k', undefined, undefined);
   const exhausted = { getRandomBytes: () => { throw new Error('no more random bytes'); } };
+  const create = (authority: Authority) => authority.call(storage, ann, 'createApiKey', 'k', undefined, undefined);
   const causes: [() => void, RegExp][] = [
-    [() => new Authority(storage, policy).call(undefined, 'getApiKey', id), /./],
-    [() => new Authority(broken, policy).call(ann, 'getApiKey', id), /the disk is on fire/],
-    [() => create(new Authority(storage, policy, undefined, exhausted)), /no more random bytes/],
-    [() => create(new Authority(storage, { ...policy, prefix: '' })), /policy/],
+    [() => new Authority(coreModule, policy).call(broken, ann, 'getApiKey', id), /the disk is on fire/],
+    [() => create(new Authority(coreModule, policy, undefined, exhausted)), /no more random bytes/],
+    [() => create(new Authority(coreModule, { ...policy, prefix: '' })), /policy/],
   ];
   for (const [work, cause] of causes) {
-    const told = failure(work);
+    const failed = failure(work);
     const [correlationId, logged] = log.mock.calls.at(-1)!.arguments;
-    assert.deepEqual(told, { tag: 'internal', val: correlationId });
+    assert.deepEqual(failed, { tag: 'internal', val: correlationId });
     assert.match(String(logged), cause);
   }
 });

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 function command(database: string, args: string[], input = '') {
   const all = [MAIN, '--database', database, '--user', 'ann', ...args];
@@ -26,12 +26,12 @@ test('a key is created, read, listed and verified', () => {
   assert.equal(command(path, ['list']).answer.api_keys[0].id, created.id);
   const good = command(path, ['verify'], `${created.key}\n`);
   assert.deepEqual([good.status, good.answer.valid], [0, true]);
-  const refused = command(path, ['verify'], 'something else');
+  const refused = command(path, ['verify'], 'not a key');
   assert.deepEqual([refused.status, refused.answer.reason, refused.stderr], [1, 'malformed', '']);
   assert.notEqual(command(path, ['get', created.id]).answer.last_used_at, null);
 });
 
-test('a refused call says why, and exits with 1', () => {
+test('a refused call has its reason on stderr, and exits with 1', () => {
   const { status, answer, stderr } = command(newPath(), ['create', ' ']);
   assert.deepEqual([status, answer, stderr], [1, '', 'error: name must not be empty\n']);
 });
@@ -61,7 +61,7 @@ test('a key that is written late is waited for', async () => {
   assert.equal(JSON.parse(await answer).valid, true);
 });
 
-test('one end of line is no part of a key, and anything else is', async () => {
+test('one line break at the end is not a part of the key, and anything else is', async () => {
   const path = newPath();
   const { key } = command(path, ['create', 'laptop']).answer;
   for (const end of ['', '\n', '\r\n']) assert.equal(command(path, ['verify'], key + end).answer.valid, true);
@@ -70,7 +70,7 @@ test('one end of line is no part of a key, and anything else is', async () => {
   }
 });
 
-test('input that does not end is not read for ever', async () => {
+test('input that does not end is read up to a limit', async () => {
   const process_ = spawn(process.execPath, [MAIN, '--database', newPath(), '--user', 'ann', 'verify']);
   process_.stdin.write('k'.repeat(5000));
   assert.equal(JSON.parse(await text(process_.stdout)).reason, 'malformed');

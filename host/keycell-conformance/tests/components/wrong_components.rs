@@ -127,8 +127,8 @@ caught! {
         "map_err(|_| Error::Unauthenticated)" => "map_err(|_| Error::Forbidden)",
         by "bearers: the reason of a refusal is not given";
     checks_the_arguments_before_the_caller: "guest/get.rs",
-        "    let actor = caller::acting(imports::now()?, scopes::READ)?;\n" =>
-        "    if ApiKeyId::parse(api_key_id).is_err() { return Err(Error::InvalidInput(alloc::vec![])); }\n    let actor = caller::acting(imports::now()?, scopes::READ)?;\n",
+        "    let actor = caller::acting(now, scopes::READ)?;\n" =>
+        "    if ApiKeyId::parse(api_key_id).is_err() { return Err(Error::InvalidInput(alloc::vec![])); }\n    let actor = caller::acting(now, scopes::READ)?;\n",
         by "bearers: authentication comes before the arguments";
     needs_no_scope: "access.rs",
         "self.key.is_none() || self.is_operator || self.holds(scope)" => "!scope.is_empty()",
@@ -136,9 +136,12 @@ caught! {
     asks_users_for_scopes: "access.rs",
         "self.key.is_none() || self.is_operator || self.holds(scope)" => "self.is_operator || self.holds(scope)",
         by "bearers: a user needs no scope";
+    lets_a_key_revoke_others_without_a_scope: "access.rs",
+        "is_own || self.may_call(scopes::WRITE)" => "is_own || self.may_call(scopes::WRITE) || api_key_id.is_some()",
+        by "bearers: a key may revoke itself without a scope";
     lets_the_host_act: "guest/caller.rs",
-        "authenticated(now)?.ok_or(Error::Forbidden)?" =>
-        "authenticated(now)?.unwrap_or_else(|| Actor::user(\"host\".to_owned(), alloc::vec![], true))",
+        "    let actor = authenticated(now)?.ok_or(Error::Forbidden)?;\n    require" =>
+        "    let actor = authenticated(now)?.unwrap_or_else(|| Actor::user(\"host\".to_owned(), alloc::vec![], true));\n    require",
         by "bearers: the host may verify keys and do nothing else";
     records_no_use_of_a_bearer: "guest/caller.rs",
         "    storage::record_use(&record.id, now.millis());\n" => "",
