@@ -1,4 +1,4 @@
-//! keycell's component and the adapter from `wasi:keyvalue`, plugged together.
+//! Composes keycell's component with the adapter from `wasi:keyvalue`.
 
 #![forbid(unsafe_code)]
 
@@ -8,11 +8,11 @@ use wac_graph::{CompositionGraph, EncodeOptions, plug, types::Package};
 /// The adapter, as a component.
 pub static KEYVALUE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/keyvalue.wasm"));
 
-/// One component of two: what `keycell` exports, with its storage and its context from the adapter.
+/// Composes `keycell` with the adapter, which implements its storage, limits and context.
 ///
 /// # Errors
 ///
-/// If `keycell` is no component, or imports nothing that the adapter exports.
+/// `keycell` is not a component, or imports nothing that the adapter exports.
 pub fn compose(keycell: &[u8]) -> Result<Vec<u8>> {
     let mut graph = CompositionGraph::new();
     let mut register = |name: &str, component: &[u8]| {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 fn main() -> Result<()> {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
     let [keycell, output] = arguments.as_slice() else {
-        bail!("say which component to compose, and the file to write");
+        bail!("usage: keycell-compose KEYCELL OUTPUT");
     };
     let keycell = fs::read(keycell).with_context(|| keycell.display().to_string())?;
     fs::write(output, keycell_compose::compose(&keycell)?).with_context(|| output.display().to_string())

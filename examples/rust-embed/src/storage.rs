@@ -48,7 +48,11 @@ impl RedbStorage {
         Ok(write()?)
     }
 
-    fn read<K: Key, T: DeserializeOwned>(&self, table: Table<K>, place: K::SelfType<'_>) -> Result<Option<T>> {
+    fn read<K: Key + 'static, T: DeserializeOwned>(
+        &self,
+        table: Table<K>,
+        place: K::SelfType<'_>,
+    ) -> Result<Option<T>> {
         let read = || find(&self.0.begin_read()?.open_table(table)?, place);
         Ok(read()?)
     }
@@ -229,7 +233,7 @@ fn free(is_free: bool) -> Change<()> {
     if is_free { Ok(()) } else { Err(Fault::Conflict) }
 }
 
-fn find<K: Key, T: DeserializeOwned>(
+fn find<K: Key + 'static, T: DeserializeOwned>(
     table: &impl ReadableTable<K, &'static [u8]>,
     place: K::SelfType<'_>,
 ) -> Change<Option<T>> {

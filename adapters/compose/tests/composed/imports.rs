@@ -1,4 +1,4 @@
-//! What the composed component can reach.
+//! The imports and exports of the composed component.
 
 use crate::COMPOSED;
 
@@ -16,7 +16,7 @@ fn it_imports_a_key_value_store_a_clock_and_random_numbers_and_nothing_of_keycel
     ];
     assert_eq!(imports, expected);
     let exports: Vec<_> = ty.exports(engine).map(|(name, _)| name).collect();
-    assert_eq!(exports, ["keycell:api-keys/api-keys@0.1.0"]);
+    assert_eq!(exports, ["keycell:api-keys/api-keys@0.2.0"]);
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn keycell_is_in_it_unchanged() {
 }
 
 #[test]
-fn what_has_nothing_to_plug_is_refused() {
+fn a_component_without_matching_imports_is_refused() {
     let error = keycell_compose::compose(keycell_compose::KEYVALUE).unwrap_err();
     assert!(error.to_string().contains("no matching imports"), "{error}");
     assert!(keycell_compose::compose(b"no component").is_err());

@@ -1,4 +1,4 @@
-//! The composed component, on hosts that know nothing of keycell.
+//! The composed component, on hosts without any code of keycell.
 
 mod bindings;
 mod imports;

@@ -1,4 +1,4 @@
-//! A store that outlives instances, as real ones do, and a fresh instance for each call.
+//! A store that outlives instances, and a fresh instance for each call.
 
 use std::{
     collections::BTreeMap,
@@ -14,18 +14,19 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::{
     COMPOSED,
     bindings::{
-        ApiKeys, Composed, Error, Refusal, Subject, Verification,
+        ApiKeys, Composed, Error, Refusal, Subject, Verification, issue,
         keyvalue::wasi::keyvalue::{
             atomics,
             store::{self, Error as StoreError, KeyResponse},
         },
+        list, list_events, rename, ListRequest,
     },
 };
 
-/// How many names a page of a listing has, so that there are several.
+/// The number of names in a page of a listing, so that there are several pages.
 const PAGE: usize = 4;
 
-/// The store's only bucket, which is called `keycell`.
+/// The only bucket of the store: `keycell`.
 #[derive(Clone, Default)]
 pub struct Bucket {
     entries: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
@@ -51,7 +52,7 @@ impl Bucket {
         self.entries.lock().unwrap().values().map(|value| String::from_utf8_lossy(value)).collect()
     }
 
-    /// Makes an instance, calls it, and drops it.
+    /// Makes an instance, calls it and drops it.
     fn call<T>(&self, call: impl FnOnce(&ApiKeys, &mut Store<Host>) -> Result<T>) -> Result<T> {
         let (engine, component) = &*COMPOSED;
         let mut linker = Linker::<Host>::new(engine);
@@ -145,24 +146,24 @@ fn a_key_outlives_the_instance_that_made_it_and_its_secret_does_not() {
     let (_, secret) = created.key.rsplit_once('_').unwrap();
     assert!(bucket.text().contains("laptop") && !bucket.text().contains(secret));
 
-    bucket.call(|keys, store| keys.call_revoke_api_key(store, &created.id, None)).unwrap().unwrap();
+    bucket.call(|keys, store| keys.call_revoke_api_key(store, &created.id, None, None)).unwrap().unwrap();
     let verified = bucket.call(|keys, store| keys.call_verify_api_key(store, &created.key, &[])).unwrap().unwrap();
     assert_eq!(verified, Verification::Refused(Refusal::Revoked));
 }
 
 #[test]
-fn somebody_else_s_key_is_not_there_for_a_stranger() {
+fn the_key_of_another_user_is_not_found() {
     let bucket = Bucket::of("ann");
     let created = bucket.call(|keys, store| keys.call_create_api_key(store, "laptop", None, None)).unwrap().unwrap();
     bucket.set("caller.user-id", "eve");
-    let nobodys = "01a20245-4dcc-75e8-84e4-7f7412111c6a";
-    for id in [created.id.as_str(), nobodys] {
+    let missing = "01a20245-4dcc-75e8-84e4-7f7412111c6a";
+    for id in [created.id.as_str(), missing] {
         let not_found = Err(Error::NotFound(Subject::ApiKey));
         assert_eq!(bucket.call(|keys, store| keys.call_get_api_key(store, id)).unwrap(), not_found);
-        let revoked = bucket.call(|keys, store| keys.call_revoke_api_key(store, id, None)).unwrap();
+        let revoked = bucket.call(|keys, store| keys.call_revoke_api_key(store, id, None, None)).unwrap();
         assert_eq!(revoked.unwrap_err(), Error::NotFound(Subject::ApiKey));
     }
-    let page = bucket.call(|keys, store| keys.call_list_api_keys(store, None, None, None, None)).unwrap().unwrap();
+    let page = bucket.call(|keys, store| keys.call_list_api_keys(store, &list())).unwrap().unwrap();
     assert!(page.api_keys.is_empty());
 }
 
@@ -179,7 +180,10 @@ fn a_list_has_pages() {
     let (mut listed, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let page = bucket
-            .call(|keys, store| keys.call_list_api_keys(store, None, None, Some(2), cursor.as_deref()))
+            .call(|keys, store| {
+                let page = ListRequest { limit: Some(2), cursor: cursor.clone(), ..list() };
+                keys.call_list_api_keys(store, &page)
+            })
             .unwrap()
             .unwrap();
         listed.extend(page.api_keys.into_iter().map(|key| key.id));
@@ -191,26 +195,80 @@ fn a_list_has_pages() {
     assert_eq!(listed, ids);
 }
 
-/// What the key's owner hears when another one has taken the next revision.
 #[test]
-fn a_change_that_came_second_is_a_conflict() {
+fn a_change_of_a_revision_that_another_call_has_claimed_is_a_conflict() {
     let bucket = Bucket::of("ann");
     let created = bucket.call(|keys, store| keys.call_create_api_key(store, "laptop", None, None)).unwrap().unwrap();
-    let counted_once = u64::to_le_bytes(1).to_vec();
-    bucket.entries.lock().unwrap().insert(format!("claim.key.{}.1", created.id), counted_once);
-    let updated = bucket.call(|keys, store| keys.call_update_api_key(store, &created.id, Some("desk"), None)).unwrap();
+    let claimed = u64::to_le_bytes(1).to_vec();
+    bucket.entries.lock().unwrap().insert(format!("claim.key.{}.1", created.id), claimed);
+    let updated = bucket.call(|keys, store| keys.call_update_api_key(store, &created.id, &rename("desk"))).unwrap();
     assert_eq!(updated.unwrap_err(), Error::Conflict);
-    let rotated = bucket.call(|keys, store| keys.call_rotate_api_key(store, &created.id, None)).unwrap();
+    let rotated = bucket.call(|keys, store| keys.call_rotate_api_key(store, &created.id, None, None)).unwrap();
     assert_eq!(rotated.unwrap_err(), Error::Conflict);
-    bucket.call(|keys, store| keys.call_revoke_api_key(store, &created.id, None)).unwrap().unwrap();
+    bucket.call(|keys, store| keys.call_revoke_api_key(store, &created.id, None, None)).unwrap().unwrap();
 }
 
 #[test]
-fn a_store_that_is_down_is_unavailable() {
+fn a_store_that_is_down_is_a_trap() {
     let bucket = Bucket::of("ann");
     let created = bucket.call(|keys, store| keys.call_create_api_key(store, "laptop", None, None)).unwrap().unwrap();
     let down = Bucket { is_down: true, ..bucket };
-    // A verification asks for no caller, who could not be told here.
-    let verified = down.call(|keys, store| keys.call_verify_api_key(store, &created.key, &[])).unwrap();
-    assert_eq!(verified.unwrap_err(), Error::Unavailable);
+    // `get-caller` has no error, so the call ends with a trap.
+    assert!(down.call(|keys, store| keys.call_verify_api_key(store, &created.key, &[])).is_err());
+}
+
+#[test]
+fn every_change_has_its_event() {
+    let bucket = Bucket::of("ann");
+    let created = bucket.call(|keys, store| keys.call_create_api_key(store, "laptop", None, None)).unwrap().unwrap();
+    bucket.call(|keys, store| keys.call_update_api_key(store, &created.id, &rename("desk"))).unwrap().unwrap();
+    bucket.call(|keys, store| keys.call_revoke_api_key(store, &created.id, None, None)).unwrap().unwrap();
+    let page = bucket.call(|keys, store| keys.call_list_events(store, &list_events())).unwrap().unwrap();
+    let mut actions: Vec<_> = page.events.iter().map(|event| (event.action.as_str(), event.fields.clone())).collect();
+    // Some may have the same millisecond, and then any order.
+    actions.sort_unstable();
+    let fields = |fields: &[&str]| fields.iter().map(|&field| field.to_owned()).collect::<Vec<_>>();
+    let expected = [
+        ("created", fields(&["name", "scopes"])),
+        ("revoked", fields(&["revoked_at"])),
+        ("updated", fields(&["name"])),
+    ];
+    assert_eq!(actions, expected);
+}
+
+#[test]
+fn a_repeated_issuing_gives_the_same_key_a_new_secret() {
+    let bucket = Bucket::of("ann");
+    let issue = || bucket.call(|keys, store| keys.call_issue_api_key(store, &issue("first"))).unwrap();
+    let [first, second] = [issue().unwrap(), issue().unwrap()];
+    assert_eq!((&first.details.id, second.details.revision), (&second.details.id, 1));
+    let verify = |key: &str| bucket.call(|keys, store| keys.call_verify_api_key(store, key, &[])).unwrap().unwrap();
+    assert_eq!(verify(&first.key), Verification::Refused(Refusal::Unknown));
+    assert!(matches!(verify(&second.key), Verification::Valid(_)));
+    assert_eq!(issue().unwrap_err(), Error::Conflict);
+}
+
+#[test]
+fn a_rate_limit_is_counted_over_instances() {
+    let bucket = Bucket::of("ann");
+    let issued = bucket.call(|keys, store| keys.call_issue_api_key(store, &issue("first"))).unwrap().unwrap();
+    let verify = || bucket.call(|keys, store| keys.call_verify_api_key(store, &issued.key, &[])).unwrap().unwrap();
+    for remaining in [1, 0] {
+        match verify() {
+            Verification::Valid(key) => assert_eq!(key.rate_limit.unwrap().remaining, remaining),
+            refused @ Verification::Refused(_) => panic!("{refused:?}"),
+        }
+    }
+    assert!(matches!(verify(), Verification::Refused(Refusal::RateLimited(_))));
+}
+
+#[test]
+fn without_a_user_the_caller_is_the_host_which_verifies_and_does_nothing_else() {
+    let bucket = Bucket::of("ann");
+    let created = bucket.call(|keys, store| keys.call_create_api_key(store, "laptop", None, None)).unwrap().unwrap();
+    bucket.entries.lock().unwrap().remove("caller.user-id");
+    let verified = bucket.call(|keys, store| keys.call_verify_api_key(store, &created.key, &[])).unwrap().unwrap();
+    assert!(matches!(verified, Verification::Valid(_)));
+    let got = bucket.call(|keys, store| keys.call_get_api_key(store, &created.id)).unwrap();
+    assert_eq!(got.unwrap_err(), Error::Forbidden);
 }

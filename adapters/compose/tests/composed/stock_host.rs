@@ -1,5 +1,5 @@
-//! wasmtime with its own WASI and its own key-value store. That store is a copy for each opened
-//! bucket, and is gone with it: one instance lives a whole key's life here.
+//! wasmtime with its own WASI and its own key-value store. Each opened bucket is a copy of the initial
+//! entries, so one instance makes every call here.
 
 use wasmtime::{
     Store,
@@ -10,12 +10,12 @@ use wasmtime_wasi_keyvalue::{WasiKeyValue, WasiKeyValueCtx, WasiKeyValueCtxBuild
 
 use crate::{
     COMPOSED,
-    bindings::{Composed, Error, KeyStatus, Refusal, Subject, Verification},
+    bindings::{Composed, Error, KeyStatus, ListRequest, Refusal, Subject, Verification, list, list_events, rename},
 };
 
 const PROJECT: &str = "6dc65fac-891c-4425-a2af-128e558ded76";
 
-/// Entries with which ann is the caller, in a project.
+/// Entries that make ann the caller, and a member of a project.
 const ANN: &[(&str, &str)] = &[
     ("caller.user-id", "ann"),
     ("caller.scopes", "orders:read orders:write"),
@@ -37,7 +37,7 @@ impl WasiView for Host {
     }
 }
 
-/// One instance on a host whose store begins with these entries.
+/// An instance on a host whose store starts with these entries.
 fn instance<'a>(entries: impl IntoIterator<Item = &'a (&'a str, &'a str)>) -> (Store<Host>, Composed) {
     let (engine, component) = &*COMPOSED;
     let mut linker = Linker::<Host>::new(engine);
@@ -74,15 +74,17 @@ fn a_key_is_created_read_used_changed_rotated_listed_and_revoked() {
     assert!(used.last_used_at.is_some());
     assert_eq!(used.updated_at, created.created_at);
 
-    let renamed = api_keys.call_update_api_key(&mut store, &created.id, Some("desk"), None).unwrap().unwrap();
+    let renamed = api_keys.call_update_api_key(&mut store, &created.id, &rename("desk")).unwrap().unwrap();
     assert_eq!((renamed.name.as_str(), renamed.status), ("desk", KeyStatus::Active));
 
-    let replacement = api_keys.call_rotate_api_key(&mut store, &created.id, Some(60)).unwrap().unwrap();
+    let replacement = api_keys.call_rotate_api_key(&mut store, &created.id, Some(60), None).unwrap().unwrap();
     assert_eq!(replacement.name, "desk");
-    assert_eq!(api_keys.call_rotate_api_key(&mut store, &created.id, None).unwrap(), Err(Error::Conflict));
+    let again = api_keys.call_rotate_api_key(&mut store, &created.id, None, None).unwrap();
+    assert_eq!(again.unwrap_err(), Error::NotActive);
 
-    let page = api_keys.call_list_api_keys(&mut store, Some("all"), Some("web"), None, None).unwrap().unwrap();
-    // Both may be of the same millisecond, and then come in either order.
+    let in_web = ListRequest { project_reference: Some("web".to_owned()), ..list() };
+    let page = api_keys.call_list_api_keys(&mut store, &in_web).unwrap().unwrap();
+    // Both may have the same millisecond, and then either order.
     let listed = |id: &str| page.api_keys.iter().find(|key| key.id == id).unwrap();
     assert_eq!(page.api_keys.len(), 2);
     assert_eq!(listed(&replacement.id).rotated_from.as_ref(), Some(&created.id));
@@ -91,15 +93,17 @@ fn a_key_is_created_read_used_changed_rotated_listed_and_revoked() {
     for (key, id) in [(&created.key, &created.id), (&replacement.key, &replacement.id)] {
         let good = api_keys.call_verify_api_key(&mut store, key, &[]).unwrap().unwrap();
         assert!(matches!(good, Verification::Valid(_)), "{good:?}");
-        let revoked = api_keys.call_revoke_api_key(&mut store, id, Some("left in a screenshot")).unwrap().unwrap();
+        let revoked = api_keys.call_revoke_api_key(&mut store, id, Some("left in a screenshot"), None).unwrap().unwrap();
         assert_eq!((revoked.status, revoked.revoked_at.is_some()), (KeyStatus::Revoked, true));
         let refused = api_keys.call_verify_api_key(&mut store, key, &[]).unwrap().unwrap();
         assert_eq!(refused, Verification::Refused(Refusal::Revoked));
     }
+    let events = api_keys.call_list_events(&mut store, &list_events()).unwrap().unwrap().events;
+    assert_eq!(events.len(), 6);
 }
 
 #[test]
-fn there_is_nothing_to_find_for_strangers() {
+fn nothing_is_found_for_a_stranger() {
     let (mut store, composed) = instance(&[("caller.user-id", "eve"), ("policy.prefix", "acme"), ANN[4], ANN[5]]);
     let api_keys = composed.keycell_api_keys_api_keys();
     let id = "01a20245-4dcc-75e8-84e4-7f7412111c6a";
@@ -111,6 +115,13 @@ fn there_is_nothing_to_find_for_strangers() {
 #[test]
 fn without_a_caller_no_key_is_made() {
     let (mut store, composed) = instance(&[("policy.prefix", "acme")]);
+    let called = composed.keycell_api_keys_api_keys().call_create_api_key(&mut store, "laptop", None, None);
+    assert_eq!(called.unwrap().unwrap_err(), Error::Forbidden);
+}
+
+#[test]
+fn without_a_policy_no_key_is_made() {
+    let (mut store, composed) = instance(&[("caller.user-id", "ann")]);
     let called = composed.keycell_api_keys_api_keys().call_create_api_key(&mut store, "laptop", None, None);
     assert!(called.is_err(), "{called:?}");
 }

@@ -23,6 +23,18 @@ fn find(bucket: &Memory, id: &str) -> Result<KeyRecord, Error> {
 }
 
 #[test]
+fn a_record_comes_back_as_it_was_stored() {
+    let bucket = bucket();
+    let optional = KeyRecord { project_id: None, expires_at: None, rate_limit: None, metadata: None, ..record(2) };
+    let bare = KeyRecord { scopes: vec![], created_at: 0, updated_at: 0, ..optional };
+    keys::insert_key(&bucket, &bare, &event(2, Action::Created, &bare), None).unwrap();
+    for key in [record(1), bare] {
+        assert_eq!(find(&bucket, &key.id), Ok(key.clone()));
+        assert_eq!(keys::find_key_by_lookup(&bucket, &key.lookup), Ok(key));
+    }
+}
+
+#[test]
 fn an_entry_is_json_that_people_can_read() {
     let bucket = Memory::default();
     let key = KeyRecord { hash: vec![0xab; 32], ..record(1) };
