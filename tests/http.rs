@@ -27,8 +27,6 @@ fn bearer(key: &str) -> String {
 fn assert_is_problem(answer: &Answer, status: u16) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.header("content-type"), "application/problem+json");
-    let fields: BTreeSet<_> = answer.body.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(fields, BTreeSet::from(["instance", "status", "title"]));
     assert_eq!(answer.body["status"], status);
     assert_eq!(answer.body["instance"], format!("urn:uuid:{}", answer.header("x-request-id")));
 }
@@ -65,20 +63,25 @@ fn a_project_s_key_stays_in_its_project() {
 }
 
 #[test]
-fn a_damaged_database_is_not_ready() {
+fn a_damaged_database_is_an_error_and_a_removed_one_is_not_ready() {
     let mut server = Server::start(&[]);
     for path in ["/healthz", "/readyz"] {
         let answer = server.get(path);
         assert_eq!((answer.status, &answer.body), (200, &json!("ok\n")), "{path}");
     }
-    let key = server.key("ann");
+    let key = bearer(&server.key("ann"));
     let damage = "PRAGMA foreign_keys = OFF; ALTER TABLE api_keys RENAME TO gone";
     Connection::open(server.database()).unwrap().execute_batch(damage).unwrap();
-    // The answer to the last probe counts for a second.
-    thread::sleep(Duration::from_millis(1100));
+    assert_is_problem(&server.post(&[("authorization", &key)], PING), 500);
+
+    std::fs::remove_file(server.database()).unwrap();
+    let begun = Instant::now();
+    while server.get("/readyz").status == 200 {
+        assert!(begun.elapsed() < Duration::from_secs(8), "the server is still ready");
+        thread::sleep(Duration::from_millis(200));
+    }
     assert_is_problem(&server.get("/readyz"), 503);
     assert_eq!(server.get("/healthz").status, 200);
-    assert_is_problem(&server.post(&[("authorization", &bearer(&key))], PING), 500);
     server.terminate();
     assert_eq!(server.wait().0, Some(0));
 }

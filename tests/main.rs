@@ -2,6 +2,7 @@
 
 mod cli;
 mod command;
+mod gateways;
 mod http;
 mod mcp;
 mod readme;

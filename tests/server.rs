@@ -87,7 +87,7 @@ impl Server {
     }
 
     pub fn get(&self, path: &str) -> Answer {
-        answer(agent().get(self.url(path)).call())
+        get(&self.url(path), &[])
     }
 
     /// A POST to `/mcp` with these headers besides those that MCP needs.
@@ -145,6 +145,14 @@ pub fn listening(lines: &mut impl BufRead, log: &mut String) -> SocketAddr {
 
 pub fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).build().into()
+}
+
+pub fn get(url: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = agent().get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    answer(request.call())
 }
 
 pub fn post(agent: &ureq::Agent, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {

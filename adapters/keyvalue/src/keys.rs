@@ -11,9 +11,7 @@ use crate::{
     claim::Claim,
     entries::{self, KeyEntry, RequestEntry, Revocation},
     names, projects,
-    storage::{
-        Error, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyRole, StatusFilter,
-    },
+    storage::{Error, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyRole, StatusFilter},
 };
 
 /// `insert-key`.

@@ -12,10 +12,7 @@ pub fn rate_limit(text: &str) -> Result<RateLimit, &'static str> {
     let parse = || {
         let (requests, window) = text.split_once('/')?;
         let window = humantime::parse_duration(window).ok().filter(|window| window.subsec_nanos() == 0)?;
-        let mut limit = RateLimit::default();
-        limit.requests = requests.parse().ok()?;
-        limit.window_seconds = u32::try_from(window.as_secs()).ok()?;
-        Some(limit)
+        Some(RateLimit { requests: requests.parse().ok()?, window_seconds: u32::try_from(window.as_secs()).ok()? })
     };
     parse().ok_or("must be a number of requests and a window in whole seconds, such as 100/60s or 1000/1h")
 }

@@ -14,9 +14,19 @@
 //! # }
 //! ```
 //!
-//! [`Server`] answers the bearers of keys: it passes each presented key to the component, which
-//! authenticates it and does the work in one call. [`serve_stdio`] serves one caller that the
-//! embedding program has authenticated.
+//! [`Server`] passes each presented key to the component, which authenticates it and does the work in
+//! one call. [`serve_stdio`] serves one caller that the embedding program has authenticated.
+//!
+//! # Routes
+//!
+//! | route | purpose |
+//! | --- | --- |
+//! | `/mcp` | the tools over MCP |
+//! | `/v1/keys`, `/v1/events` | the tools as REST |
+//! | `/v1/authorize` | authorization requests of gateways |
+//! | `/v1/introspect`, `/v1/revoke` | RFC 7662 and RFC 7009 |
+//! | `/openapi.json` | the description of these routes |
+//! | `/healthz`, `/readyz`, `/metrics` | operation |
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

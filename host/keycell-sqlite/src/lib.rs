@@ -247,7 +247,7 @@ impl ProjectStorage for SqliteStorage {
 
     /// Reads, and makes a durable write that changes nothing.
     async fn check_ready(&self) -> Result<(), StorageError> {
-        self.readers.look_up(|connection| schema::check_version(connection)).await?;
+        self.readers.look_up(schema::check_version).await?;
         Ok(self.writer.write(schema::rewrite_version).await?)
     }
 }

@@ -1,6 +1,9 @@
 //! Calls on a reused instance, with which the benchmarks measure the cost of a fresh one.
 
-use crate::{Caller, CreateApiKey, Error, Keycell, Storage, sandbox::Export, bindings::exports::keycell::api_keys::api_keys as guest};
+use crate::{
+    Caller, CreateApiKey, Error, Keycell, Storage, bindings::exports::keycell::api_keys::api_keys as guest,
+    sandbox::Export,
+};
 
 /// The number of calls that one instance serves before its memory is used up. It never frees memory.
 pub const CALLS_OF_ONE_INSTANCE: u64 = 100;

@@ -76,11 +76,9 @@ impl Export {
     /// The class of a call, which decides how many calls of its kind may run at the same time.
     fn class(self) -> Class {
         match self {
-            Self::CreateApiKey
-            | Self::IssueApiKey
-            | Self::RevokeApiKey
-            | Self::RotateApiKey
-            | Self::UpdateApiKey => Class::Write,
+            Self::CreateApiKey | Self::IssueApiKey | Self::RevokeApiKey | Self::RotateApiKey | Self::UpdateApiKey => {
+                Class::Write
+            }
             Self::ListApiKeys | Self::ListEvents => Class::List,
             Self::DescribeCaller | Self::GetApiKey | Self::DescribeApiKey | Self::VerifyApiKey => Class::Read,
         }

@@ -93,11 +93,7 @@ pub trait Storage: Send + Sync + 'static {
     /// The name, `updated_at`, `expires_at`, `revoked_at`, `revocation_reason`, `rotated_to`,
     /// `rate_limit` and `metadata` may change; every other field stays as it is. Returns
     /// [`StorageError::Conflict`] and changes nothing unless the stored revision is `key.revision`.
-    fn update_key(
-        &self,
-        key: KeyRecord,
-        event: EventRecord,
-    ) -> impl Future<Output = Result<(), StorageError>> + Send;
+    fn update_key(&self, key: KeyRecord, event: EventRecord) -> impl Future<Output = Result<(), StorageError>> + Send;
 
     /// Does [`update_key`](Self::update_key) of `key` and [`insert_key`](Self::insert_key) of
     /// `replacement`, each with its event: both, or [`StorageError::Conflict`] and neither.

@@ -89,19 +89,19 @@ pub const TOOLS: &[Tool] = &[
         "Revoke a specific API key at once and permanently",
         Effect::Changes { again: false }
     ),
-    tool!("rotate_api_key", "Rotate an API key", "Replace a specific API key by a new one", Effect::Changes { again: true }),
+    tool!(
+        "rotate_api_key",
+        "Rotate an API key",
+        "Replace a specific API key by a new one",
+        Effect::Changes { again: true }
+    ),
     tool!(
         "update_api_key",
         "Update an API key",
         "Change the name, metadata or rate limit of a specific API key, or move its expiry to an earlier time",
         Effect::Changes { again: true }
     ),
-    tool!(
-        "list_api_key_events",
-        "List API key events",
-        "List the changes of API keys, newest first",
-        Effect::Reads
-    ),
+    tool!("list_api_key_events", "List API key events", "List the changes of API keys, newest first", Effect::Reads),
 ];
 
 /// The reason why a call by name failed.

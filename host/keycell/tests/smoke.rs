@@ -19,7 +19,8 @@ async fn an_operator_issues_a_key_that_verifies_acts_and_is_limited() {
         .with_rate_limit(limit(2));
     let issued = keycell.issue_api_key(&operator, request).await.unwrap();
 
-    let verify = async || keycell.verify_api_key(&Caller::host(), issued.key.expose(), &["api-keys:read"]).await.unwrap();
+    let verify =
+        async || keycell.verify_api_key(&Caller::host(), issued.key.expose(), &["api-keys:read"]).await.unwrap();
     let Verification::Valid(valid) = verify().await else { panic!("the new key is refused") };
     assert_eq!(valid.user_id, "customer-1");
     assert_eq!(valid.metadata.unwrap().as_str(), r#"{"plan":"pro"}"#);

@@ -73,15 +73,15 @@ export async function connect(
 
 async function connectOld(transport: OldStdio | OldHttp): Promise<Connected> {
   const client = new OldClient(SELF);
-  // The client tells its transport what was agreed on, and nobody else.
-  const told: OldTransport = transport;
-  const tell = told.setProtocolVersion?.bind(transport);
+  // The client reports the negotiated revision to its transport only.
+  const observed: OldTransport = transport;
+  const report = observed.setProtocolVersion?.bind(transport);
   let revision: string | undefined;
-  told.setProtocolVersion = (version) => {
+  observed.setProtocolVersion = (version) => {
     revision = version;
-    tell?.(version);
+    report?.(version);
   };
-  await client.connect(told);
+  await client.connect(observed);
   return { client, revision, [Symbol.asyncDispose]: () => client.close() };
 }
 

@@ -20,8 +20,8 @@ pub mod keyvalue {
 pub use exports::{
     Composed,
     exports::keycell::api_keys::api_keys::{
-        ApiKeyChanges, Error, EventRequest, Guest as ApiKeys, IssueRequest, KeyStatus, ListRequest, RateLimitChange, Refusal,
-        Subject, Verification,
+        ApiKeyChanges, Error, EventRequest, Guest as ApiKeys, IssueRequest, KeyStatus, ListRequest, RateLimitChange,
+        Refusal, Subject, Verification,
     },
     keycell::api_keys::limits::RateLimit,
 };

@@ -14,12 +14,12 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::{
     COMPOSED,
     bindings::{
-        ApiKeys, Composed, Error, Refusal, Subject, Verification, issue,
+        ApiKeys, Composed, Error, ListRequest, Refusal, Subject, Verification, issue,
         keyvalue::wasi::keyvalue::{
             atomics,
             store::{self, Error as StoreError, KeyResponse},
         },
-        list, list_events, rename, ListRequest,
+        list, list_events, rename,
     },
 };
 

@@ -93,7 +93,8 @@ fn a_key_is_created_read_used_changed_rotated_listed_and_revoked() {
     for (key, id) in [(&created.key, &created.id), (&replacement.key, &replacement.id)] {
         let good = api_keys.call_verify_api_key(&mut store, key, &[]).unwrap().unwrap();
         assert!(matches!(good, Verification::Valid(_)), "{good:?}");
-        let revoked = api_keys.call_revoke_api_key(&mut store, id, Some("left in a screenshot"), None).unwrap().unwrap();
+        let revoked =
+            api_keys.call_revoke_api_key(&mut store, id, Some("left in a screenshot"), None).unwrap().unwrap();
         assert_eq!((revoked.status, revoked.revoked_at.is_some()), (KeyStatus::Revoked, true));
         let refused = api_keys.call_verify_api_key(&mut store, key, &[]).unwrap().unwrap();
         assert_eq!(refused, Verification::Refused(Refusal::Revoked));

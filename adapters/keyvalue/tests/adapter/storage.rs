@@ -45,12 +45,7 @@ pub struct BucketStorage(Memory);
 type Result<T> = std::result::Result<T, StorageError>;
 
 impl Storage for BucketStorage {
-    async fn insert_key(
-        &self,
-        key: KeyRecord,
-        event: EventRecord,
-        request: Option<IdempotentRequest>,
-    ) -> Result<()> {
+    async fn insert_key(&self, key: KeyRecord, event: EventRecord, request: Option<IdempotentRequest>) -> Result<()> {
         let request = request.map(from_request);
         keys::insert_key(&self.0, &from_key(key), &from_event(event), request.as_ref()).map_err(error)
     }
@@ -97,8 +92,7 @@ impl Storage for BucketStorage {
         replacement_event: EventRecord,
     ) -> Result<()> {
         let (key, replacement) = (from_key(key), from_key(replacement));
-        keys::rotate_key(&self.0, &key, &from_event(event), &replacement, &from_event(replacement_event))
-            .map_err(error)
+        keys::rotate_key(&self.0, &key, &from_event(event), &replacement, &from_event(replacement_event)).map_err(error)
     }
 
     async fn replace_secret(&self, key: KeyRecord, event: EventRecord) -> Result<()> {
@@ -202,8 +196,7 @@ fn from_key(key: KeyRecord) -> wit::KeyRecord {
 
 fn to_key(key: wit::KeyRecord) -> KeyRecord {
     let mut to = KeyRecord::default();
-    to.rate_limit =
-        key.rate_limit.map(|it| RateLimit { requests: it.requests, window_seconds: it.window_seconds });
+    to.rate_limit = key.rate_limit.map(|it| RateLimit { requests: it.requests, window_seconds: it.window_seconds });
     copy!(key => to, id prefix lookup hash user_id project_id name scopes created_at updated_at expires_at last_used_at
         revoked_at revocation_reason rotated_from rotated_to revision metadata);
     to

@@ -244,7 +244,11 @@ impl<S: ProjectStorage> Calls<S> {
     ) -> Result<(), Difference> {
         let (id, revision) = (self.id(index), self.revision(index, revision));
         let result = self.keycell.revoke_api_key(&self.caller(caller), &id, reason, revision).await;
-        let actor = self.acting(caller, WRITE);
+        let mut actor = self.authenticate(caller).and_then(|actor| actor.ok_or(Failure::Forbidden));
+        // A key may revoke itself without a scope.
+        if !matches!(caller, Caller::Bearer { key, .. } if key == index) {
+            actor = actor.and_then(|actor| self.model.require(actor, WRITE).map(|()| actor));
+        }
         let expected = actor.and_then(|actor| self.model.revoke(actor, index, reason, revision));
         let Some((details, ())) = both(result, expected)? else { return Ok(()) };
         self.compare(&details, index)

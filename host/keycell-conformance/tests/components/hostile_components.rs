@@ -75,7 +75,7 @@ async fn an_invalid_response() {
 #[tokio::test]
 async fn a_response_that_is_large_on_the_host() {
     // It fits into the component's memory, and is more than the host accepts.
-    let statement = "return Err(Error::InvalidInput((0..12_000).map(|_| super::api_keys::Fault { field: \"x\".into(), code: \"x\".into(), message: \"x\".into() }).collect()));";
+    let statement = "return Err(Error::InvalidInput((0..18_000).map(|_| super::api_keys::Fault { field: \"x\".into(), code: \"x\".into(), message: \"x\".into() }).collect()));";
     assert_costs_one_call(hostile("responds-at-length", statement)).await;
 }
 
@@ -91,7 +91,7 @@ async fn a_large_record() {
         let text = || alloc::string::String::from(\"x\");
         let _ = super::storage::insert_key(
             &KeyRecord { id: text(), prefix: text(), lookup: text(), hash: alloc::vec![], user_id: text(), project_id: None, name: text(),
-                scopes: alloc::vec![alloc::string::String::new(); 40_000], created_at: 0, updated_at: 0, expires_at: None, last_used_at: None,
+                scopes: alloc::vec![alloc::string::String::new(); 60_000], created_at: 0, updated_at: 0, expires_at: None, last_used_at: None,
                 revoked_at: None, revocation_reason: None, rotated_from: None, rotated_to: None, revision: 0, rate_limit: None, metadata: None },
             &super::storage::EventRecord { id: text(), time: 0, action: super::storage::Action::Created, key_id: text(), user_id: text(),
                 project_id: None, actor_user_id: text(), actor_key_id: None, fields: alloc::vec![] },

@@ -14,7 +14,7 @@ use keycell::Component;
 
 /// The real component with one edit.
 pub struct Mutant {
-    /// The name, which is also that of a directory.
+    /// The name.
     pub name: &'static str,
     /// A file of `component/src`.
     pub file: &'static str,
@@ -33,7 +33,8 @@ impl Mutant {
 
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         let mutants = target_dir().join("mutants");
-        let copy = mutants.join(self.name);
+        // At one path for all, which is a part of the compiler's flags: dependencies are compiled once.
+        let copy = mutants.join("workspace");
         let _ = fs::remove_dir_all(&copy);
         copy_dir(&root.join("component"), &copy.join("component"));
         copy_dir(&root.join("wit"), &copy.join("wit"));
@@ -45,7 +46,6 @@ impl Mutant {
         let text = fs::read_to_string(&source).unwrap();
         fs::write(&source, replace_once(&text, self.original, self.replacement)).unwrap();
         let bytes = guest::build(&copy, "keycell-component", &mutants.join("target")).unwrap();
-        fs::remove_dir_all(&copy).unwrap();
         Component::from_bytes(bytes).unwrap()
     }
 }

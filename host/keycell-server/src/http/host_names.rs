@@ -71,7 +71,7 @@ impl AllowedHosts {
     }
 }
 
-/// The host of an origin with a scheme of HTTP. A page of another host has no business here.
+/// The host of an origin with a scheme of HTTP.
 fn host_of_origin(origin: &str) -> Option<Host> {
     let (scheme, host) = origin.split_once("://")?;
     ["http", "https"].into_iter().any(|known| known.eq_ignore_ascii_case(scheme)).then(|| Host::parse(host))?

@@ -79,7 +79,8 @@ fn described(operation: &Operation) -> serde_json::Result<Value> {
     let output: Value = serde_json::from_str(output)?;
     let mut parameters = Vec::new();
     if operation.has_id() {
-        let schema = taken(&mut input, PATH_ARGUMENT).unwrap_or_default();
+        let mut schema = taken(&mut input, PATH_ARGUMENT).unwrap_or_default();
+        schema["format"] = "uuid".into();
         parameters.push(json!({"name": "id", "in": "path", "required": true, "schema": schema}));
     }
     for argument in &HEADER_ARGUMENTS {

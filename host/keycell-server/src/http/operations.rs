@@ -2,7 +2,6 @@
 
 use axum::http::{Method, StatusCode};
 use keycell::tools::{TOOLS, Tool};
-use serde_json::Value;
 
 /// An operation: a tool under a method and a path.
 pub struct Operation {
@@ -75,10 +74,5 @@ impl Operation {
     /// Whether the path has the id of a key.
     pub fn has_id(&self) -> bool {
         self.path.contains("{id}")
-    }
-
-    /// Whether the tool has this argument.
-    pub fn takes(&self, schema: &Value, argument: &str) -> bool {
-        schema["properties"].get(argument).is_some()
     }
 }

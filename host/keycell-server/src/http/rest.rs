@@ -109,14 +109,14 @@ fn arguments(
     if let Some(id) = id {
         arguments.insert(PATH_ARGUMENT.to_owned(), id.into());
     }
-    if operation.takes(schema, "idempotency_key")
+    if takes(schema, "idempotency_key")
         && let Some(key) = single(&head.headers, &IDEMPOTENCY_KEY)?
     {
         // The header's draft has a quoted string, many clients send the bare value.
         let bare = key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(key);
         arguments.insert("idempotency_key".to_owned(), bare.into());
     }
-    if operation.takes(schema, "if_revision")
+    if takes(schema, "if_revision")
         && let Some(tag) = single(&head.headers, &IF_MATCH)?
         && tag != "*"
     {
@@ -126,6 +126,11 @@ fn arguments(
         arguments.insert("if_revision".to_owned(), revision.into());
     }
     Ok(Value::Object(arguments))
+}
+
+/// Whether a tool with this input schema has the argument.
+fn takes(schema: &Value, argument: &str) -> bool {
+    schema["properties"].get(argument).is_some()
 }
 
 /// The value of a header that may be there once.

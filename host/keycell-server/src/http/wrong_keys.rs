@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn good_keys_are_known_however_many_there_are_and_whoever_guesses() {
+    async fn good_keys_are_known_however_many_there_are_and_however_many_guesses() {
         const KEYS: usize = 10_050;
         let limits = WrongKeys::default();
         let address = IpAddr::from([192, 0, 2, 1]);

@@ -142,7 +142,7 @@ fn readiness_is_that_of_the_storage_and_health_that_of_the_process() {
 }
 
 #[test]
-fn a_server_that_stops_answers_what_it_has_begun_and_lets_nobody_in() {
+fn a_server_that_stops_answers_requests_under_way_and_accepts_no_client() {
     let mut server = TestServer::start();
     let key = server.key("ann");
     server.storage.stop(true);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::support::{Answer, TestServer, bearer};
 
@@ -136,6 +137,20 @@ fn the_document_has_every_operation_and_the_schemas_of_the_tools() {
     assert!(input.get("name").is_some() && input.get("idempotency_key").is_none());
     let headers: Vec<_> = issue["parameters"].as_array().unwrap().iter().map(|parameter| &parameter["name"]).collect();
     assert_eq!(headers, ["Idempotency-Key"]);
+}
+
+#[test]
+fn metrics_can_have_a_listener_of_their_own() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut server = TestServer::with(|server| server.metrics_listener(TcpListener::from_std(listener).unwrap()));
+    server.get("/metrics").assert_is_problem(404);
+    let main = std::mem::replace(&mut server.address, address);
+    assert!(server.get("/metrics").body.as_str().unwrap().contains("status=\"404\"} 1\n"));
+    server.get("/mcp").assert_is_problem(404);
+    server.address = main;
+    server.stop();
 }
 
 #[test]

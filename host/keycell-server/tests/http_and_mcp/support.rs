@@ -43,7 +43,9 @@ impl TestServer {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let storage = TestStorage::new();
         let keycell = Arc::new(Keycell::new(storage.clone()).unwrap());
+        let context = runtime.enter();
         let server = settings(Server::new(Arc::clone(&keycell)));
+        drop(context);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -210,12 +210,7 @@ impl Storage for MemoryStorage {
 }
 
 impl ProjectStorage for MemoryStorage {
-    async fn insert_project(
-        &self,
-        id: Uuid,
-        slug: ProjectSlug,
-        members: Vec<Member>,
-    ) -> Result<Project, StorageError> {
+    async fn insert_project(&self, id: Uuid, slug: ProjectSlug, members: Vec<Member>) -> Result<Project, StorageError> {
         let project = Project::new(id.to_string(), slug.into_text());
         let mut tables = self.tables();
         if tables.projects.values().any(|other| other.id == project.id || other.slug == project.slug) {
@@ -228,8 +223,7 @@ impl ProjectStorage for MemoryStorage {
 
     async fn list_projects(&self, user_id: Option<&str>) -> Result<Vec<Project>, StorageError> {
         let tables = self.tables();
-        let is_listed =
-            |project: &&Project| user_id.is_none_or(|user_id| tables.role(&project.id, user_id).is_some());
+        let is_listed = |project: &&Project| user_id.is_none_or(|user_id| tables.role(&project.id, user_id).is_some());
         let mut projects: Vec<_> = tables.projects.values().filter(is_listed).cloned().collect();
         projects.sort_by(|a, b| a.slug.cmp(&b.slug));
         Ok(projects)

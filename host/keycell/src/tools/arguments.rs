@@ -24,14 +24,16 @@ const MAX_FAULTS: usize = 20;
 static VALIDATORS: LazyLock<Result<HashMap<&str, Validator>, String>> = LazyLock::new(|| {
     let validator = |tool: &Tool| {
         let schema = serde_json::from_str(tool.input_schema).map_err(|error| format!("{}: {error}", tool.name))?;
-        jsonschema::draft7::new(&schema).map(|validator| (tool.name, validator)).map_err(|error| format!("{}: {error}", tool.name))
+        jsonschema::draft7::new(&schema)
+            .map(|validator| (tool.name, validator))
+            .map_err(|error| format!("{}: {error}", tool.name))
     };
     TOOLS.iter().map(validator).collect()
 });
 
 /// Returns every fault of the arguments' form.
 pub fn check(tool: &str, arguments: &Value) -> Result<Result<(), Vec<Fault>>, ToolError> {
-    let validators = VALIDATORS.as_ref().map_err(|error| Error::internal(error))?;
+    let validators = VALIDATORS.as_ref().map_err(Error::internal)?;
     let validator = validators.get(tool).ok_or(ToolError::UnknownTool)?;
     let mut faults: Vec<_> = validator.iter_errors(arguments).flat_map(|error| faults(&error)).collect();
     // Faults of known arguments come first, however many unknown arguments there are.
