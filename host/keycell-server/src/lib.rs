@@ -30,6 +30,7 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![allow(clippy::result_large_err, reason = "the error of a handler is its response, which is returned once")]
 
 mod http;
 mod json;

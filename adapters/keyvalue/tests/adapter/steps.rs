@@ -63,7 +63,9 @@ fn issue_again(bucket: &Memory) -> Result<(), Error> {
     keys::replace_secret(bucket, &minted(), &event(2, Action::IssuedAgain, &minted()))
 }
 
-const CHANGES: [fn(&Memory) -> Result<(), Error>; 6] = [insert, issue, rename, revoke, rotate, issue_again];
+type Change = fn(&Memory) -> Result<(), Error>;
+
+const CHANGES: [Change; 6] = [insert, issue, rename, revoke, rotate, issue_again];
 
 /// Neither a record nor an event nor a request has changed.
 fn nothing_has_changed(bucket: &Memory) {
