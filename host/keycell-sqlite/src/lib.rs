@@ -15,8 +15,8 @@
 //! ```
 //!
 //! One thread writes, with group commit; other connections read and do not wait for it. Several
-//! processes may have the same file open. [`backup`] copies a database while it is used, and
-//! [`check`] looks for damage.
+//! processes may have the same file open. [`backup()`] copies a database while it is used, and
+//! [`check()`] looks for damage.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
