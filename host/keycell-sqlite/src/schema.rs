@@ -78,7 +78,14 @@ fn columns_of_version(version: usize) -> Result<Vec<(String, String)>> {
 
 /// Brings the database to the latest schema, in one transaction, and turns foreign keys on. Returns
 /// what the database was.
+///
+/// A current database is not written, so that it opens while another process keeps it locked.
 pub fn migrate(connection: &mut Connection) -> Result<Contents> {
+    let contents = Contents::of(connection)?;
+    if contents == Contents::Schema(LATEST) {
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        return Ok(contents);
+    }
     // A migration may rebuild a table that others refer to. The pragma has no effect in a transaction.
     connection.pragma_update(None, "foreign_keys", "OFF")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
