@@ -344,8 +344,8 @@ async fn reads_beside_lists(storage: &Arc<SqliteStorage>, now: i64) -> Result<()
                     filter.before = Some(id((page * 7_919 + task * 104_729) % (2 * KEYS)));
                     filter.limit = PAGE;
                     let list = storage.list_keys(filter);
-                    let patience = Duration::from_millis(if task % 2 == 0 { 5 } else { 60_000 });
-                    let _ = tokio::time::timeout(patience, list).await;
+                    let timeout = Duration::from_millis(if task % 2 == 0 { 5 } else { 60_000 });
+                    let _ = tokio::time::timeout(timeout, list).await;
                 }
             })
         })

@@ -146,7 +146,7 @@ fn a_database_that_another_program_has_open_is_unchanged() {
     assert!(matches!(SqliteStorage::open(&path), Err(SqliteError::Foreign)));
     assert!(unchanged() == before);
 
-    // The same after a crash: nobody has it open.
+    // The same after a crash: no process has the file open.
     let (crashed, path) = database();
     for (name, bytes) in &before {
         fs::write(crashed.path().join(name), bytes).unwrap();
