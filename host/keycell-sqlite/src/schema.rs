@@ -36,6 +36,9 @@ impl Contents {
     ///
     /// The database belongs to another program or a newer version, or cannot be read.
     pub fn of(connection: &Connection) -> Result<Self> {
+        // All of it is read from one snapshot: another process may be creating the database.
+        let _snapshot =
+            if connection.is_autocommit() { Some(connection.unchecked_transaction()?) } else { None };
         let header = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let version = usize::try_from(header("user_version")?).map_err(|_| SqliteError::Foreign)?;
         match (header("application_id")?, version) {

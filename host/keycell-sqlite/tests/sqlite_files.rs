@@ -172,7 +172,7 @@ fn a_new_file_that_another_process_has_locked_is_waited_for() {
 
 #[test]
 fn many_openers_may_create_a_database_at_once() {
-    for _ in 0..5 {
+    for _ in 0..20 {
         let (_directory, path) = database();
         let openers: Vec<_> = (0..8)
             .map(|_| {
