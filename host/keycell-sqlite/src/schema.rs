@@ -37,8 +37,7 @@ impl Contents {
     /// The database belongs to another program or a newer version, or cannot be read.
     pub fn of(connection: &Connection) -> Result<Self> {
         // All of it is read from one snapshot: another process may be creating the database.
-        let _snapshot =
-            if connection.is_autocommit() { Some(connection.unchecked_transaction()?) } else { None };
+        let _snapshot = if connection.is_autocommit() { Some(connection.unchecked_transaction()?) } else { None };
         let header = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let version = usize::try_from(header("user_version")?).map_err(|_| SqliteError::Foreign)?;
         match (header("application_id")?, version) {
@@ -141,6 +140,8 @@ pub fn rewrite_version(connection: &Connection) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
@@ -153,6 +154,30 @@ mod tests {
         assert_eq!(migrate(&mut connection).unwrap(), Contents::Schema(1));
         assert_eq!(Contents::of(&connection).unwrap(), Contents::Schema(LATEST));
         assert_eq!(migrate(&mut connection).unwrap(), Contents::Schema(LATEST));
+    }
+
+    #[test]
+    fn a_database_that_another_process_creates_is_empty_or_complete() {
+        let directory = tempfile::tempdir().unwrap();
+        let [reader, writer] = [(), ()].map(|()| Connection::open(directory.path().join("keycell.db")).unwrap());
+        writer.pragma_update(None, "journal_mode", "WAL").unwrap();
+        writer.pragma_update(None, "synchronous", "OFF").unwrap();
+        let stop = AtomicBool::new(false);
+        let stop = &stop;
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    for (id, version) in [(APPLICATION_ID, latest()), (0, 0)] {
+                        let header = format!("PRAGMA application_id = {id}; PRAGMA user_version = {version}");
+                        writer.execute_batch(&format!("BEGIN; {header}; COMMIT")).unwrap();
+                    }
+                }
+            });
+            let contents: Result<Vec<_>> = (0..5_000).map(|_| Contents::of(&reader)).collect();
+            stop.store(true, Ordering::Relaxed);
+            let contents = contents.unwrap();
+            assert!(contents.contains(&Contents::Empty) && contents.contains(&Contents::Schema(LATEST)));
+        });
     }
 
     #[test]
