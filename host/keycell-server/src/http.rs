@@ -3,6 +3,7 @@
 mod authentication;
 mod authorize;
 mod body;
+mod caller;
 mod client_address;
 mod connections;
 mod delay;
@@ -65,6 +66,7 @@ impl<S: ProjectStorage> Routes<S> {
 
         let called_by_name = mcp::routes(Arc::clone(&gate), self.mcp)
             .merge(rest::routes(Arc::clone(&gate))?)
+            .merge(caller::routes(Arc::clone(&gate)))
             .merge(oauth::routes(Arc::clone(&gate)))
             .merge(openapi::routes()?)
             .layer(from_fn_with_state(Arc::new(self.allowed_hosts), host_names::check));

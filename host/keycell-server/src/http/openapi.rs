@@ -161,7 +161,39 @@ fn other_paths() -> Map<String, Value> {
         "description": "Answers refusals other than 401 with 403, and the status in X-Keycell-Status.",
         "schema": {"type": "string", "enum": ["403"]},
     });
+    let seconds = |description| json!({"type": ["integer", "null"], "minimum": 0, "description": description});
+    let scope_list = |description| json!({"type": "array", "items": {"type": "string"}, "description": description});
+    let caller = json!({
+        "type": "object",
+        "properties": {
+            "user_id": {"type": "string", "description": "The owner of the key."},
+            "api_key_id": {"type": "string", "description": "The id of the key."},
+            "project_id": {"type": ["string", "null"], "description": "The only project that the key may act for."},
+            "expires_at": {"type": ["string", "null"], "description": "The time at which the key expires."},
+            "operator": {"type": "boolean", "description": "Whether the holder may see and change every key."},
+            "scopes": scope_list("The scopes of the key."),
+            "grantable_scopes": scope_list("The scopes that the holder may grant."),
+            "default_scopes": scope_list("The scopes of a new key whose maker names none, if the maker may grant them."),
+            "default_life_seconds": seconds("The life of a new key whose maker names no expiry."),
+            "longest_life_seconds": seconds("The longest life of a new key."),
+        },
+        "required": [
+            "user_id", "api_key_id", "project_id", "expires_at", "operator", "scopes", "grantable_scopes",
+            "default_scopes", "default_life_seconds", "longest_life_seconds",
+        ],
+    });
     let paths = json!({
+        "/v1/caller": {"get": {
+            "operationId": "caller",
+            "summary": "Describe the holder of the presented key",
+            "responses": {
+                "200": {
+                    "description": "The owner of the key, what its holder may do, and the policy's defaults.",
+                    "content": {"application/json": {"schema": caller}},
+                },
+                "default": problem,
+            },
+        }},
         "/v1/authorize": {"get": {
             "operationId": "authorize",
             "summary": "Authorize a request that a gateway received",

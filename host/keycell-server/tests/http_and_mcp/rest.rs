@@ -114,6 +114,21 @@ fn errors_are_problems_and_the_key_comes_first() {
 }
 
 #[test]
+fn a_caller_learns_what_its_key_may_do() {
+    let server = TestServer::start();
+    let reader = server.rest("GET", "/v1/caller", &server.key_with("ann", &["api-keys:read"]), &[], "");
+    assert_eq!((reader.status, reader.header("cache-control")), (200, "no-store"));
+    assert_eq!((&reader.body["user_id"], &reader.body["operator"]), (&json!("ann"), &json!(false)));
+    assert_eq!(reader.body["grantable_scopes"], json!(["api-keys:read"]));
+    let admin = server.rest("GET", "/v1/caller", &server.key_with("root", &["api-keys:admin"]), &[], "");
+    assert_eq!(admin.body["operator"], true);
+    assert_eq!(admin.body["grantable_scopes"], json!(["api-keys:read", "api-keys:verify", "api-keys:write"]));
+    assert_eq!((&admin.body["default_scopes"], &admin.body["longest_life_seconds"]), (&json!([]), &Value::Null));
+    server.rest("GET", "/v1/caller", "wrong", &[], "").assert_is_problem(401);
+    server.request("GET", "/v1/caller", &[], "").assert_is_problem(401);
+}
+
+#[test]
 fn the_document_has_every_operation_and_the_schemas_of_the_tools() {
     let server = TestServer::start();
     let document = server.get("/openapi.json").body;
@@ -128,7 +143,7 @@ fn the_document_has_every_operation_and_the_schemas_of_the_tools() {
             assert!([400, 401].contains(&answer.status), "{method} {path}: {answer:?}");
         }
     }
-    assert_eq!(operations.len(), 11);
+    assert_eq!(operations.len(), 12);
     let issue = &document["paths"]["/v1/keys"]["post"];
     let tool = keycell::tools::TOOLS.iter().find(|tool| tool.name == "issue_api_key").unwrap();
     let output: Value = serde_json::from_str(tool.output_schema).unwrap();
