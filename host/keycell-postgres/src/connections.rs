@@ -1,0 +1,109 @@
+//! Connections to the database, and statements with their retries.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
+
+use crate::{
+    error::{PostgresError, Recovery},
+    tls,
+    url::PostgresUrl,
+};
+
+type Result<T> = std::result::Result<T, PostgresError>;
+
+/// The time of a call with its retries: less than the five seconds after which many clients give up.
+const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+/// The longest pause before the first retry. It doubles from one to the next.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const MAX_PAUSE: Duration = Duration::from_millis(200);
+/// The maximum number of tries of a statement that meets other transactions.
+const MAX_TRIES: u32 = 24;
+
+/// A parameter of a statement and its type. Statements without a name need the type with them.
+pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// A pool of connections.
+pub struct Connections {
+    pool: Pool,
+    round_trips: AtomicU64,
+}
+
+impl Connections {
+    /// A pool that has no connection yet.
+    pub fn new(url: &PostgresUrl) -> Result<Self> {
+        let tls = tls::connector(url.root_certificates.as_deref())?;
+        // A statement that finds its connection closed costs less than a round trip before each.
+        let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(url.with_password()?, tls, config);
+        let pool = Pool::builder(manager).max_size(url.connections).build().map_err(|_| PostgresError::Closed)?;
+        Ok(Self { pool, round_trips: AtomicU64::new(0) })
+    }
+
+    /// The number of statements that were sent.
+    pub fn round_trips(&self) -> u64 {
+        self.round_trips.load(Ordering::Relaxed)
+    }
+
+    /// Runs a statement that returns rows.
+    pub async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..MAX_TRIES {
+            match self.try_query(sql, parameters, deadline).await {
+                Err(PostgresError::Busy) => {}
+                result => return result,
+            }
+            if Instant::now() + pause >= deadline {
+                break;
+            }
+            sleep(jitter(pause)).await;
+            pause = MAX_PAUSE.min(pause * 2);
+        }
+        Err(PostgresError::Busy)
+    }
+
+    async fn try_query(&self, sql: &str, parameters: &[Parameter<'_>], deadline: Instant) -> Result<Vec<Row>> {
+        let connection = self.get(deadline).await?;
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        match timeout_at(deadline, connection.query_typed(sql, parameters)).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => {
+                if Recovery::from(&error) == Recovery::Reconnect {
+                    drop(Object::take(connection));
+                }
+                Err(error.into())
+            }
+            Err(_) => {
+                // The answer is still to come on this connection, if ever.
+                drop(Object::take(connection));
+                Err(PostgresError::Timeout)
+            }
+        }
+    }
+
+    async fn get(&self, deadline: Instant) -> Result<Object> {
+        match timeout_at(deadline, self.pool.get()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(PoolError::Backend(error))) => Err(error.into()),
+            Ok(Err(PoolError::Closed)) => Err(PostgresError::Closed),
+            Ok(Err(_)) | Err(_) => Err(PostgresError::Timeout),
+        }
+    }
+}
+
+/// A random part of a pause, so that transactions that met once do not meet again.
+fn jitter(pause: Duration) -> Duration {
+    let mut byte = [0];
+    // Without random bytes the pause is the longest.
+    let part = getrandom::fill(&mut byte).map_or(255, |()| u32::from(byte[0]));
+    pause * (part + 1) / 256
+}
