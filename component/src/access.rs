@@ -125,6 +125,13 @@ impl Actor {
         is_within && (self.is_operator || role.is_some())
     }
 
+    /// Whether the caller may create projects (with no role), and list and change the members of a
+    /// project in which they have this role. A key that is bound to a project may not.
+    #[must_use]
+    pub fn may_manage_projects(&self, role: Option<Role>) -> bool {
+        self.bound_project().is_none() && (self.is_operator || role == Some(Role::Admin))
+    }
+
     /// Whether the caller may give a key this scope. Only an operator who acts directly may give
     /// `api-keys:admin`.
     #[must_use]
@@ -296,6 +303,20 @@ mod tests {
         }
         for actor in [operator(), key(None, &[scopes::ADMIN]), key(Some("p"), &[scopes::ADMIN])] {
             assert!(actor.may_enter("p", None));
+        }
+    }
+
+    #[test]
+    fn projects_are_managed_by_operators_and_each_by_its_admins() {
+        for actor in [user(&[scopes::ADMIN]), key(None, &[])] {
+            assert!(actor.may_manage_projects(ADMIN));
+            assert!(!actor.may_manage_projects(MEMBER) && !actor.may_manage_projects(None));
+        }
+        for actor in [operator(), key(None, &[scopes::ADMIN])] {
+            assert!(actor.may_manage_projects(None) && actor.may_manage_projects(MEMBER));
+        }
+        for bound in [key(Some("p"), &[]), key(Some("p"), &[scopes::ADMIN])] {
+            assert!(!bound.may_manage_projects(ADMIN) && !bound.may_manage_projects(None));
         }
     }
 

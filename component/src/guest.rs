@@ -16,6 +16,7 @@ mod list;
 mod mint;
 mod policy;
 mod presented;
+mod project;
 mod record;
 mod revoke;
 mod rotate;
@@ -39,7 +40,7 @@ use bindings::keycell::api_keys::{context, limits, storage};
 
 use api_keys::{
     ApiKey, ApiKeyChanges, ApiKeyDetails, ApiKeyPage, CallerDetails, CreatedApiKey, Error, EventPage, EventRequest,
-    IssueRequest, IssuedApiKey, ListRequest, Verification,
+    IssueRequest, IssuedApiKey, ListRequest, ProjectAccess, ProjectAction, Verification,
 };
 
 #[global_allocator]
@@ -119,5 +120,9 @@ impl api_keys::Guest for Guest {
 
     fn list_events(request: EventRequest) -> Result<EventPage, Error> {
         events::list_events(&request)
+    }
+
+    fn authorize_project(action: ProjectAction, project_reference: Option<String>) -> Result<ProjectAccess, Error> {
+        project::authorize_project(action, project_reference.as_deref())
     }
 }

@@ -27,6 +27,9 @@ export interface Report {
   failures: string[];
 }
 
+/** The functions that cases call and that are no tools. */
+const NO_TOOLS = ['describe_caller', 'authorize_project'];
+
 type Answer = { isSuccess: boolean; answer: Variables };
 
 /** Runs cases, one after another. */
@@ -84,7 +87,7 @@ class World {
 
   private async call(step: CallStep): Promise<string | undefined> {
     const tool = this.tools.get(step.call);
-    if (tool === undefined && step.call !== 'describe_caller') return 'the case calls no tool';
+    if (tool === undefined && !NO_TOOLS.includes(step.call)) return 'the case calls no tool';
     if (('returns' in step) === ('fails' in step)) return 'the case must have either returns or fails';
     const args = repeat(this.substituted(step.arguments ?? {})) as Variables;
     const { metadata, ...others } = args;

@@ -32,6 +32,7 @@ function parameters(name: string, { apiKeyId: id, ...rest }: Variables): unknown
     case 'verifyApiKey': return [rest.key, rest.scopes ?? []];
     case 'revokeApiKey': return [id, rest.reason, rest.ifRevision];
     case 'rotateApiKey': return [id, rest.graceSeconds, rest.ifRevision];
+    case 'authorizeProject': return [rest.action, rest.projectReference];
     case 'updateApiKey': return [id, { ...rest, rateLimit: change(rest.rateLimit) }];
     default: return [{ apiKeyId: id, ...rest }];
   }

@@ -11,6 +11,7 @@ const FIELDS: Partial<Record<keyof ApiKeys, string[]>> = {
   verifyApiKey: ['key', 'scopes'],
   revokeApiKey: ['api_key_id', 'reason', 'if_revision'],
   rotateApiKey: ['api_key_id', 'grace_seconds', 'if_revision'],
+  authorizeProject: ['action', 'project_reference'],
 };
 const MESSAGES = {
   'out-of-range': 'must be a whole number from 0 to 4294967295',

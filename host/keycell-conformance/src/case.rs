@@ -30,6 +30,7 @@ const FILES: &[(&str, &str)] = files![
     "name",
     "operators",
     "project",
+    "projects",
     "record",
     "scopes",
     "verify",
@@ -145,7 +146,7 @@ pub enum Step {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallStep {
-    /// The tool, or `describe_caller`.
+    /// The tool, `describe_caller` or `authorize_project`.
     pub call: String,
     /// The caller as a [`CallerSetUp`], in which saved values may be missing.
     #[serde(rename = "as")]

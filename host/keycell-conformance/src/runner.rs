@@ -10,11 +10,11 @@ use std::{
 };
 
 use keycell::{
-    Caller, Component, Error, IssueApiKey, Keycell, Member, Policy, Prefix, ProjectReference, ProjectSlug,
+    Caller, Component, Error, IssueApiKey, Keycell, Member, Policy, Prefix, ProjectAction, ProjectReference, ProjectSlug,
     ProjectStorage, Random, Role, Scope, UpdateApiKey, time,
     tools::{self, TOOLS, ToolError},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -22,6 +22,14 @@ use crate::{
     expect::{check, compare, expand, hex, substitute},
     recorder::Recorder,
 };
+
+/// The arguments of `authorize_project`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProjectArguments {
+    action: ProjectAction,
+    project_reference: Option<String>,
+}
 
 /// The number of characters of a key's secret, which its checksum follows.
 const SECRET_LEN: usize = 43;
@@ -157,6 +165,11 @@ impl<'a, S: ProjectStorage> World<'a, S> {
     ) -> Result<Result<Value, Error>, String> {
         if step.call == "describe_caller" {
             return as_json(self.keycell.describe_caller(caller).await);
+        }
+        if step.call == "authorize_project" {
+            let ProjectArguments { action, project_reference } =
+                serde_json::from_value(arguments).map_err(|_| "the case has invalid arguments")?;
+            return as_json(self.keycell.authorize_project(caller, action, project_reference.as_deref()).await);
         }
         let tool = TOOLS.iter().find(|tool| tool.name == step.call).ok_or("the case calls no tool")?;
         let metadata = take_metadata_text(&mut arguments);

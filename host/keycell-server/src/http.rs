@@ -18,6 +18,7 @@ mod openapi;
 mod operations;
 mod places;
 mod problem;
+mod projects;
 mod rate_limit_headers;
 mod request_limit;
 mod request_log;
@@ -67,6 +68,7 @@ impl<S: ProjectStorage> Routes<S> {
         let called_by_name = mcp::routes(Arc::clone(&gate), self.mcp)
             .merge(rest::routes(Arc::clone(&gate))?)
             .merge(caller::routes(Arc::clone(&gate)))
+            .merge(projects::routes(Arc::clone(&gate)))
             .merge(oauth::routes(Arc::clone(&gate)))
             .merge(openapi::routes()?)
             .layer(from_fn_with_state(Arc::new(self.allowed_hosts), host_names::check));

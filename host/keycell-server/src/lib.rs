@@ -24,6 +24,7 @@
 //! | `/mcp` | the tools over MCP |
 //! | `/v1/keys`, `/v1/events` | the tools as REST |
 //! | `/v1/caller` | the owner of the presented key, and what its holder may do |
+//! | `/v1/projects` | projects and their members |
 //! | `/v1/authorize` | authorization requests of gateways |
 //! | `/v1/introspect`, `/v1/revoke` | RFC 7662 and RFC 7009 |
 //! | `/openapi.json` | the description of these routes |

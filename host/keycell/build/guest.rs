@@ -9,8 +9,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use wasm_encoder::RawSection;
-use wasmparser::{Parser, Payload};
+use wasm_encoder::{ExportKind, ExportSection, RawSection};
+use wasmparser::{ExternalKind, Parser, Payload};
 
 /// The target of guests.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -57,10 +57,40 @@ pub fn build(root: &Path, package: &str, target_dir: &Path) -> Result<Vec<u8>, G
     }
     let file = format!("{}.wasm", package.replace('-', "_"));
     let module = fs::read(target_dir.join(TARGET).join(PROFILE).join(file))?;
+    let module = without_post_returns(&module).map_err(|error| GuestError::Wrap(error.to_string()))?;
     let wrap = |error| GuestError::Wrap(format!("{error:#}"));
     let encoder = wit_component::ComponentEncoder::default().validate(true).debug_names(false);
     let component = encoder.module(&module).map_err(wrap)?.encode().map_err(wrap)?;
     without_names(&component).map_err(|error| GuestError::Wrap(error.to_string()))
+}
+
+/// Removes the exports that would free the memory of a result. An instance serves one call, so its
+/// memory is freed as a whole. Each would be an export, an alias and a second call of the host.
+fn without_post_returns(module: &[u8]) -> wasmparser::Result<Vec<u8>> {
+    let mut stripped = wasm_encoder::Module::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload?;
+        if let Payload::ExportSection(exports) = payload {
+            let mut kept = ExportSection::new();
+            for export in exports {
+                let export = export?;
+                let kind = match export.kind {
+                    ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
+                    ExternalKind::Table => ExportKind::Table,
+                    ExternalKind::Memory => ExportKind::Memory,
+                    ExternalKind::Global => ExportKind::Global,
+                    ExternalKind::Tag => ExportKind::Tag,
+                };
+                if !export.name.starts_with("cabi_post_") {
+                    kept.export(export.name, kind, export.index);
+                }
+            }
+            stripped.section(&kept);
+        } else if let Some((id, range)) = payload.as_section() {
+            stripped.section(&RawSection { id, data: module.get(range).unwrap_or_default() });
+        }
+    }
+    Ok(stripped.finish())
 }
 
 /// Removes the names of the parts of a component, which debuggers alone read: 4.5 KB of `keycell.wasm`.

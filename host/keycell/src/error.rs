@@ -5,7 +5,7 @@ use std::fmt;
 use keycell_component::fault;
 use serde::Serialize;
 
-use crate::bindings::exports::keycell::api_keys::api_keys as guest;
+use crate::{bindings::exports::keycell::api_keys::api_keys as guest, storage::StorageError};
 
 /// A fault of one argument.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -116,6 +116,20 @@ pub(crate) fn log_cause(cause: &(impl fmt::Display + ?Sized)) -> String {
     let correlation_id = uuid::Uuid::new_v4().to_string();
     tracing::error!(correlation_id, "{cause:#}");
     correlation_id
+}
+
+impl From<StorageError> for Error {
+    /// The cause goes to the log.
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Conflict => Self::Conflict,
+            StorageError::Unavailable(cause) => {
+                tracing::warn!("storage is not available: {cause:#}");
+                Self::Unavailable
+            }
+            StorageError::Internal(cause) => Self::internal(&*cause),
+        }
+    }
 }
 
 impl From<guest::Error> for Error {

@@ -302,7 +302,7 @@ impl<S: Storage> Keycell<S> {
     }
 
     /// Returns an error if an argument is too long for the component.
-    async fn check(&self, caller: &Caller, lengths: Lengths) -> Result<(), Error> {
+    pub(crate) async fn check(&self, caller: &Caller, lengths: Lengths) -> Result<(), Error> {
         let faults = lengths.into_faults();
         if faults.is_empty() { Ok(()) } else { Err(self.invalid_input(caller, faults).await) }
     }
@@ -321,7 +321,7 @@ impl<S: Storage> Keycell<S> {
     }
 
     /// Calls the component and parses its response.
-    async fn call<P, R>(&self, export: Export, caller: &Caller, params: P) -> Result<R, Error>
+    pub(crate) async fn call<P, R>(&self, export: Export, caller: &Caller, params: P) -> Result<R, Error>
     where
         P: ComponentNamedList + Lower + Send + Sync,
         R: Response,

@@ -45,6 +45,7 @@ mod limits;
 mod metadata;
 mod policy;
 mod pool;
+mod projects;
 mod response;
 mod sandbox;
 mod secret_key;
@@ -73,6 +74,7 @@ pub use keycell_component::{
 };
 pub use metadata::Metadata;
 pub use policy::Policy;
+pub use projects::{ProjectAccess, ProjectAction};
 pub use secret_key::SecretKey;
 pub use storage::{
     Action, AnyStorage, Cause, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member,

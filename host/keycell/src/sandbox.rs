@@ -40,10 +40,11 @@ pub enum Export {
     RotateApiKey,
     UpdateApiKey,
     ListEvents,
+    AuthorizeProject,
 }
 
 impl Export {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::DescribeCaller,
         Self::CreateApiKey,
         Self::IssueApiKey,
@@ -55,6 +56,7 @@ impl Export {
         Self::RotateApiKey,
         Self::UpdateApiKey,
         Self::ListEvents,
+        Self::AuthorizeProject,
     ];
 
     pub fn name(self) -> &'static str {
@@ -70,6 +72,7 @@ impl Export {
             Self::RotateApiKey => "rotate-api-key",
             Self::UpdateApiKey => "update-api-key",
             Self::ListEvents => "list-events",
+            Self::AuthorizeProject => "authorize-project",
         }
     }
 
@@ -80,7 +83,11 @@ impl Export {
                 Class::Write
             }
             Self::ListApiKeys | Self::ListEvents => Class::List,
-            Self::DescribeCaller | Self::GetApiKey | Self::DescribeApiKey | Self::VerifyApiKey => Class::Read,
+            Self::DescribeCaller
+            | Self::GetApiKey
+            | Self::DescribeApiKey
+            | Self::VerifyApiKey
+            | Self::AuthorizeProject => Class::Read,
         }
     }
 }

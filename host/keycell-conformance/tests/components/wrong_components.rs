@@ -185,6 +185,20 @@ caught! {
         "find::enter(&actor, project_id.clone(), role)?;" => "let _ = (project_id, role);",
         by "operators: a former member of a project keeps their keys";
 
+    // Projects
+    lets_project_admins_create_projects: "guest/project.rs",
+        "if action != ProjectAction::See &&" => "if action != ProjectAction::See && action != ProjectAction::Create &&",
+        by "projects: a user lists the projects that they are a member of, and creates none";
+    lets_members_manage_their_projects: "access.rs",
+        "(self.is_operator || role == Some(Role::Admin))" => "(self.is_operator || role.is_some())",
+        by "projects: a member sees the project and does not manage it";
+    lets_a_project_s_key_manage_the_project: "access.rs",
+        "self.bound_project().is_none() && (self.is_operator ||" => "(self.is_operator ||",
+        by "projects: a key with api-keys:admin that is bound to a project sees that project alone and manages none";
+    changes_members_with_a_key_that_reads: "guest/project.rs",
+        "ProjectAction::ChangeMembers => (scopes::WRITE," => "ProjectAction::ChangeMembers => (scopes::READ,",
+        by "projects: a key needs api-keys:read to see and api-keys:write to change";
+
     // Scopes
     gives_scopes_that_the_caller_lacks: "access.rs",
         "        self.is_operator || self.holds(scope)\n    }\n\n    /// Whether the caller may get the secret" =>

@@ -171,7 +171,7 @@ fn from_query(query: &str, schema: &Value) -> Result<Map<String, Value>, Respons
 }
 
 /// A JSON object, or nothing, which is an object without members.
-fn from_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, Response> {
+pub fn from_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, Response> {
     if body.is_empty() {
         return Ok(Map::new());
     }

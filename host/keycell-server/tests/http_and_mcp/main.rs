@@ -6,6 +6,7 @@ mod errors;
 mod gateways;
 mod limits;
 mod mcp;
+mod projects;
 mod rest;
 mod stdio;
 mod storage;
