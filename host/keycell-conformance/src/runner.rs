@@ -10,8 +10,8 @@ use std::{
 };
 
 use keycell::{
-    Caller, Component, Error, IssueApiKey, Keycell, Member, Policy, Prefix, ProjectAction, ProjectReference, ProjectSlug,
-    ProjectStorage, Random, Role, Scope, UpdateApiKey, time,
+    Caller, Component, Error, IssueApiKey, Keycell, Member, Policy, Prefix, ProjectAction, ProjectReference,
+    ProjectSlug, ProjectStorage, Random, Role, Scope, UpdateApiKey, time,
     tools::{self, TOOLS, ToolError},
 };
 use serde::{Deserialize, Serialize};
