@@ -73,6 +73,8 @@ fn active(key: &VerifiedApiKey) -> Value {
         "active": true,
         "token_type": "Bearer",
         "scope": key.scopes.join(" "),
+        // As a list, too: some clients compare a member as a whole.
+        "scopes": key.scopes,
         "client_id": id,
         "jti": id,
         "sub": key.user_id,
