@@ -1,4 +1,4 @@
-//! Runs the benchmarks, and sets their medians side by side.
+//! Runs the benchmarks and prints ratios of their medians.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 
 use crate::setup::say;
 
-/// What is compared: a name, the measured, what it is measured against, and what is aimed at.
+/// The ratios: name, numerator, denominator and target.
 const RATIOS: &[(&str, &str, &str, &str)] = &[
     ("read, reused instance / native", "get 1 thread/reused instance", "get 1 thread/native", ""),
     ("read, fresh instance / native", "get 1 thread/fresh instance", "get 1 thread/native", "at most 2.5"),
@@ -56,7 +56,7 @@ pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
     for (name, nanoseconds) in &medians {
         println!("| {name} | {:.1} µs |", nanoseconds / 1000.0);
     }
-    println!("\n| ratio | measured | aim |\n| --- | ---: | --- |");
+    println!("\n| ratio | measured | target |\n| --- | ---: | --- |");
     for (name, measured, against, aim) in RATIOS {
         if let (Some(measured), Some(against)) = (medians.get(*measured), medians.get(*against)) {
             println!("| {name} | {:.2} | {aim} |", measured / against);
@@ -73,8 +73,8 @@ pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The median of each benchmark in nanoseconds, as criterion has written them down, and the figures
-/// that the benchmarks have kept beside them.
+/// Reads the medians that criterion wrote, in nanoseconds, and the figures that the benchmarks wrote
+/// beside them.
 fn medians(dir: &Path) -> Result<BTreeMap<String, f64>> {
     let mut medians = BTreeMap::new();
     for group in fs::read_dir(dir)? {

@@ -1,4 +1,4 @@
-//! The tasks of this tree: `cargo xtask demo`, `test`, `lint`, `bench`, `component`, `compose` and
+//! The tasks of this repository: `cargo xtask demo`, `test`, `lint`, `bench`, `component`, `compose` and
 //! `package`.
 //!
 //! Build commands select the whole workspace, because cargo chooses the features of dependencies by
@@ -32,19 +32,19 @@ enum Task {
     Demo,
     /// Sets up, then runs every test
     Test {
-        /// Fails where a language that a test needs is not installed
+        /// Fails if a language that a test needs is not installed
         #[arg(long)]
         no_skip: bool,
     },
     /// Checks formatting, lints, documentation and dependencies, with warnings as errors
     Lint {
-        /// Fails where cargo-deny is not installed
+        /// Fails if cargo-deny is not installed
         #[arg(long)]
         no_skip: bool,
     },
     /// Runs the benchmarks and prints their ratios
     Bench {
-        /// What is passed on to the benchmark program
+        /// Arguments for the benchmark program
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -102,8 +102,8 @@ fn lint(shell: &Shell, no_skip: bool) -> Result<()> {
         println!("SKIPPED dependencies: there is no cargo-deny");
     }
     cmd!(shell, "cargo clippy --workspace --all-targets -- --deny warnings").run()?;
-    // The bindings of the guests exist on their own target only. One at a time, because what the
-    // tests of one need is not for that target.
+    // The bindings of the guests exist on the WebAssembly target only. The rest of the workspace does
+    // not compile for that target, so each guest is checked by itself.
     for guest in ["keycell-component", "keycell-keyvalue"] {
         cmd!(shell, "cargo clippy --package {guest} --target wasm32-unknown-unknown --target-dir target/guest -- --deny warnings")
             .run()?;

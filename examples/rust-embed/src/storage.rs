@@ -1,6 +1,6 @@
-//! Key storage in a file of redb, an embedded key-value database.
+//! Key storage in redb, an embedded key-value database.
 //!
-//! A storage moves records. The component decides who may see a key and what may change.
+//! A storage only moves records. The component decides about access and about changes.
 
 use keycell::{
     EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, ProjectReference, ProjectWithRole,
@@ -19,7 +19,7 @@ const REQUESTS: Table<(&str, &str)> = Table::new("requests");
 /// Ids by lookup.
 const IDS: Table<&str> = Table::new("ids");
 
-/// Storage in a redb database, which one process at a time can open.
+/// Storage in a redb database. One process at a time can open it.
 pub struct RedbStorage(Database);
 
 impl RedbStorage {
@@ -33,7 +33,7 @@ impl RedbStorage {
         Ok(storage)
     }
 
-    /// Makes a change as a whole, or nothing of it if a part fails.
+    /// Makes a change in a transaction.
     fn write(
         &self,
         durability: Durability,
@@ -48,16 +48,12 @@ impl RedbStorage {
         Ok(write()?)
     }
 
-    fn read<K: Key + 'static, T: DeserializeOwned>(
-        &self,
-        table: Table<K>,
-        place: K::SelfType<'_>,
-    ) -> Result<Option<T>> {
-        let read = || find(&self.0.begin_read()?.open_table(table)?, place);
+    fn read<K: Key + 'static, T: DeserializeOwned>(&self, table: Table<K>, key: K::SelfType<'_>) -> Result<Option<T>> {
+        let read = || find(&self.0.begin_read()?.open_table(table)?, key);
         Ok(read()?)
     }
 
-    /// Lists the records that pass, by descending id.
+    /// Lists the records that pass the filter, by descending id.
     fn list<T: DeserializeOwned>(
         &self,
         table: Table<&'static str>,
@@ -67,7 +63,7 @@ impl RedbStorage {
         let list = || {
             let records = self.0.begin_read()?.open_table(table)?;
             let decoded = records.iter()?.rev().map(|entry| decode(entry?.1.value()));
-            // A record that cannot be read is an error, and is not left out.
+            // An unreadable record is an error. It is not skipped.
             decoded.filter(|record| record.as_ref().map_or(true, &passes)).take(limit as usize).collect()
         };
         let listed: std::result::Result<_, Fault> = list();
@@ -80,10 +76,10 @@ impl Storage for RedbStorage {
         self.write(Durability::Immediate, |transaction| {
             if let Some(request) = request {
                 let mut requests = transaction.open_table(REQUESTS)?;
-                let place = (request.user_id.as_str(), request.idempotency_key.as_str());
-                let taken: Option<IdempotentRequest> = find(&requests, place)?;
+                let entry = (request.user_id.as_str(), request.idempotency_key.as_str());
+                let taken: Option<IdempotentRequest> = find(&requests, entry)?;
                 free(taken.is_none_or(|taken| taken.expires_at <= key.created_at))?;
-                requests.insert(place, &*encode(&request)?)?;
+                requests.insert(entry, &*encode(&request)?)?;
             }
             insert(transaction, &key, &event)
         })
@@ -148,7 +144,7 @@ impl Storage for RedbStorage {
     }
 
     fn record_use(&self, id: &str, at: i64) {
-        // Visible at once, and durable with the next write that is.
+        // The use is visible at once, and durable with the next durable write.
         let recorded = self.write(Durability::None, |transaction| {
             let found: Option<KeyRecord> = find(&transaction.open_table(KEYS)?, id)?;
             let Some(mut key) = found else { return Ok(()) };
@@ -165,7 +161,7 @@ impl Storage for RedbStorage {
     }
 }
 
-/// The reason why a transaction is given up.
+/// The reason of a rollback.
 enum Fault {
     Conflict,
     Database(redb::Error),
@@ -211,7 +207,7 @@ fn update(transaction: &WriteTransaction, key: KeyRecord, event: &EventRecord) -
     add(transaction, EVENTS, &event.id, event)
 }
 
-/// The stored record that `key` may change, with the next revision.
+/// Returns the stored record with the next revision. Another revision of `key` is a conflict.
 fn current(transaction: &WriteTransaction, key: &KeyRecord) -> Change<KeyRecord> {
     let stored: Option<KeyRecord> = find(&transaction.open_table(KEYS)?, &*key.id)?;
     let mut stored = stored.filter(|stored| stored.revision == key.revision).ok_or(Fault::Conflict)?;
@@ -224,9 +220,9 @@ fn put(transaction: &WriteTransaction, key: &KeyRecord) -> Change<()> {
     Ok(())
 }
 
-/// Stores a record in a place that must be free.
-fn add(transaction: &WriteTransaction, table: Table<&'static str>, place: &str, record: &impl Serialize) -> Change<()> {
-    free(transaction.open_table(table)?.insert(place, &*encode(record)?)?.is_none())
+/// Inserts a record. An existing entry is a conflict.
+fn add(transaction: &WriteTransaction, table: Table<&'static str>, entry: &str, record: &impl Serialize) -> Change<()> {
+    free(transaction.open_table(table)?.insert(entry, &*encode(record)?)?.is_none())
 }
 
 fn free(is_free: bool) -> Change<()> {
@@ -235,9 +231,9 @@ fn free(is_free: bool) -> Change<()> {
 
 fn find<K: Key + 'static, T: DeserializeOwned>(
     table: &impl ReadableTable<K, &'static [u8]>,
-    place: K::SelfType<'_>,
+    key: K::SelfType<'_>,
 ) -> Change<Option<T>> {
-    table.get(place)?.map(|json| decode(json.value())).transpose()
+    table.get(key)?.map(|json| decode(json.value())).transpose()
 }
 
 fn encode(record: &impl Serialize) -> Change<Vec<u8>> {

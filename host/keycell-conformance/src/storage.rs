@@ -130,7 +130,7 @@ macro_rules! __storage_cases {
             events::an_event_comes_back_as_it_was_stored
             events::every_filter_of_events_lists_what_it_says_on_every_page
             events::a_taken_event_id_is_a_conflict_and_changes_nothing
-            changes::an_update_changes_what_may_change_and_nothing_else
+            changes::an_update_changes_only_the_mutable_fields
             changes::an_update_sets_and_removes_each_optional_field
             changes::an_update_of_an_older_revision_is_a_conflict
             changes::an_update_of_a_missing_key_is_a_conflict

@@ -16,13 +16,13 @@ mod metrics;
 mod oauth;
 mod openapi;
 mod operations;
-mod places;
 mod problem;
 mod projects;
 mod rate_limit_headers;
 mod request_limit;
 mod request_log;
 mod rest;
+mod slots;
 mod wiped;
 mod wrong_keys;
 
@@ -40,7 +40,7 @@ pub use self::{
     client_address::TrustedProxies,
     connections::{Routers, serve},
     host_names::AllowedHosts,
-    places::Limits,
+    slots::Limits,
 };
 use self::{gate::Gate, metrics::Metrics, request_limit::RequestLimit};
 use crate::mcp::McpServer;

@@ -1,8 +1,8 @@
-//! What a call shows about the presented key.
+//! The outcome of authentication, derived from the result of a call.
 
 use keycell::Error;
 
-/// What a call of the component shows about the bearer's key.
+/// The outcome of a bearer's authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The key is valid.
@@ -11,7 +11,7 @@ pub enum Outcome {
     LacksScope(String),
     /// The key is not valid.
     Invalid,
-    /// The call failed before or after the key was authenticated.
+    /// The call failed, and the error does not show whether the key is valid.
     Unknown(Error),
 }
 

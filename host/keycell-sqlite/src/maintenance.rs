@@ -1,5 +1,5 @@
-//! Background work of the writer, in chunks between which waiting writes pass: the storing of uses,
-//! the marking of expired keys, and the deletion of expired requests.
+//! Background work of the writer: storing uses, marking expired keys and deleting expired requests.
+//! It runs in chunks, and waiting writes run between two chunks.
 
 use std::{
     sync::Arc,
@@ -21,17 +21,17 @@ use crate::{
 
 type Result<T> = std::result::Result<T, SqliteError>;
 
-/// The time between two rounds. A file that was replaced is noticed within it.
+/// The time between two rounds. Each round detects a replaced file.
 const ROUND_INTERVAL: Duration = Duration::from_secs(2);
-/// The maximum number of rows in one chunk. One chunk takes about as long as one write.
+/// The maximum number of rows in a chunk, which then takes about as long as one write.
 const CHUNK: usize = 64;
-/// The same when the map of uses is nearly full.
+/// The maximum when the map of uses is nearly full.
 const LARGE_CHUNK: usize = 256;
-/// The same when no write can wait behind it.
+/// The maximum at the end of the process, when no write waits.
 const FINAL_CHUNK: usize = 1024;
 /// The pause after a chunk, as a multiple of the chunk's time.
 const PAUSE_FACTOR: u32 = 9;
-/// The maximum number of chunks of expired rows that a process handles when it ends.
+/// The maximum number of chunks of each task at the end of the process.
 const MAX_FINAL_CHUNKS: usize = 4;
 
 /// Background work of the writer.
@@ -43,12 +43,11 @@ pub struct Maintenance {
     next: Instant,
     next_round: Instant,
     next_uses: Instant,
-    /// What this round still has to do.
+    /// The remaining tasks of this round; the last one is next.
     tasks: Vec<Task>,
-    /// The last key whose use this pass over the uses has stored.
+    /// The id up to which this pass has stored uses.
     last_stored: Option<String>,
-    /// Uses that are stored. They are kept in memory for a moment longer, for a read that began
-    /// before they were stored.
+    /// Stored uses that are still in memory, for reads that began before the commit.
     stored: Vec<(String, i64)>,
 }
 
@@ -59,7 +58,7 @@ enum Task {
     DeleteRequests,
 }
 
-/// Whether a task has more to do.
+/// The progress of a task after a chunk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
     More,
@@ -67,7 +66,7 @@ enum Progress {
 }
 
 impl Maintenance {
-    /// Background work that stores uses as often as this.
+    /// Creates background work that stores uses at this interval.
     pub fn new(health: Arc<Health>, readers: Readers, uses: Arc<Uses>, uses_interval: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -84,12 +83,12 @@ impl Maintenance {
         }
     }
 
-    /// The time of the next chunk.
+    /// Returns the time of the next chunk.
     pub fn next(&self) -> Instant {
         self.next
     }
 
-    /// Does one chunk.
+    /// Runs one chunk.
     pub fn run(&mut self, connection: &mut Connection) {
         let began = Instant::now();
         self.uses.remove(&std::mem::take(&mut self.stored));
@@ -112,7 +111,7 @@ impl Maintenance {
         self.next = if self.tasks.is_empty() { idle_until } else { now + pause.max(RETRY_INTERVAL) };
     }
 
-    /// Stores all uses, and handles some expired rows, for processes that end before a round begins.
+    /// Stores all uses and handles some expired rows, because a process may end before its first round.
     pub fn finish(&mut self, connection: &mut Connection) {
         if self.health.file().check().is_err() {
             return;
@@ -154,7 +153,7 @@ impl Maintenance {
         }
     }
 
-    /// Does a chunk, unless another process holds the lock. A task that fails waits for its next turn.
+    /// Runs a chunk, unless another process holds the lock. A failed task waits for its next round.
     fn try_chunk(&mut self, connection: &mut Connection, task: Task) -> Progress {
         let len = if self.uses.pressure() == Pressure::Full { LARGE_CHUNK } else { CHUNK };
         let result = file::without_waiting(connection, |connection| self.chunk(connection, task, len));
@@ -207,7 +206,7 @@ impl Maintenance {
     }
 }
 
-/// Changes up to `len` rows if there are any, and looks before without the lock.
+/// Changes up to `len` rows. Checks for rows first, without the lock.
 fn write(
     connection: &mut Connection,
     has_rows: impl Fn(&Connection) -> Result<bool>,

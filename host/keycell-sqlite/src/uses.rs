@@ -1,4 +1,4 @@
-//! The uses of keys that are not stored yet.
+//! Uses of keys that are not stored yet.
 
 use std::{
     collections::BTreeMap,
@@ -8,17 +8,17 @@ use std::{
 
 use keycell::KeyRecord;
 
-/// The maximum number of keys with a use that is not stored: some 12 MB.
+/// The maximum number of keys with a pending use, about 12 MB.
 const MAX_PENDING: usize = 131_072;
 
-/// The newest use of each key in milliseconds since 1970, by the id of the key. In order, so that
-/// rows are stored in the order in which they stand in the file.
+/// The newest use of each key in milliseconds since 1970, by the id of the key. The map is ordered so
+/// that rows are written in the order of the file.
 #[derive(Default)]
 pub struct Uses {
     pending: Mutex<BTreeMap<String, i64>>,
 }
 
-/// How urgently the uses should be stored.
+/// The urgency of storing the pending uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pressure {
     /// At the next interval.
@@ -44,25 +44,25 @@ impl Uses {
         has_room
     }
 
-    /// The newest use of a key that is not stored yet.
+    /// Returns the newest pending use of a key.
     pub fn newest(&self, id: &str) -> Option<i64> {
         self.pending().get(id).copied()
     }
 
-    /// Adds what is not stored yet to a record that was read.
+    /// Adds the pending use to a record from the database.
     pub fn complete(&self, mut key: KeyRecord) -> KeyRecord {
         key.last_used_at = key.last_used_at.max(self.newest(&key.id));
         key
     }
 
-    /// Copies up to `len` uses, of the keys after this one.
+    /// Copies up to `len` pending uses of keys after this one.
     pub fn chunk(&self, after: Option<&str>, len: usize) -> Vec<(String, i64)> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let pending = self.pending();
         pending.range::<str, _>((start, Bound::Unbounded)).take(len).map(|(id, at)| (id.clone(), *at)).collect()
     }
 
-    /// Removes uses that are stored, unless there is a newer one.
+    /// Removes stored uses, unless a newer one is pending.
     pub fn remove(&self, stored: &[(String, i64)]) {
         let mut pending = self.pending();
         for (id, at) in stored {

@@ -14,14 +14,14 @@ from keycell import Keycell
 
 # The mode in which the SDK speaks each revision: with the handshake, or without one.
 MODES = {"2025-11-25": "legacy", "2026-07-28": "auto"}
-# In seconds, and longer than the server waits for a busy database.
+# In seconds. Longer than the server's wait for a busy database.
 TIMEOUT = 30
 SCOPES = ["read", "verify", "write"]
 
 
 @dataclass(frozen=True)
 class Connection:
-    """How a client reaches a server: `transport` is stdio or http."""
+    """A way to reach a server: `transport` is stdio or http."""
 
     transport: str
     revision: str
@@ -29,7 +29,7 @@ class Connection:
 
     @asynccontextmanager
     async def open(self, *options: str) -> AsyncIterator[Client]:
-        """As ann, with the command's options."""
+        """Connects as ann, to a server with these options."""
         if self.transport == "stdio":
             command, *arguments = self.keycell.command("mcp", *options)
             server = StdioServerParameters(command=command, args=arguments)
@@ -45,7 +45,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Bearer:
-    """A client over HTTP, and the answers that it received."""
+    """An HTTP client that records its responses."""
 
     url: str
     key: str | None

@@ -1,4 +1,4 @@
-"""What a tool answers, checked as far as it holds for every answer."""
+"""Calls of tools, with checks that hold for every result."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ def text(result: CallToolResult) -> str:
 
 
 async def succeed(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The output of a call; older clients read the same in the text."""
+    """Returns the output of a call, and checks that the text has it too, for older clients."""
     result = await client.call_tool(tool, arguments)
     assert not result.is_error
     output = result.structured_content
@@ -27,7 +27,7 @@ async def succeed(client: Client, tool: str, arguments: dict[str, Any]) -> dict[
 
 
 async def fail(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The error of a call. It is no output, so it is in the text alone."""
+    """Returns the error of a call, which is in the text only, because it is not an output."""
     result = await client.call_tool(tool, arguments)
     assert result.is_error
     assert result.structured_content is None
@@ -35,7 +35,7 @@ async def fail(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str
 
 
 async def faults(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str, str]:
-    """What is wrong with the arguments: a code for each field."""
+    """The faults of the arguments: a code for each field."""
     error = await fail(client, tool, arguments)
     assert error["kind"] == "invalid-input"
     assert all(fault["message"] for fault in error["faults"])

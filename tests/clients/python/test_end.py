@@ -1,4 +1,4 @@
-"""What becomes of a server on stdio when its client goes."""
+"""The end of a stdio server after its client has disconnected."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_server_ends_with_its_client(keycell: Keycell, revision: str, tmp_path: Path) -> None:
-    # The SDK does not tell the exit code, so a shell in between writes it down.
+    # The SDK does not report the exit code, so a shell in between writes it to a file.
     written = tmp_path / "exit-code"
     script = '"$@"; echo $? > ' + str(written)
     server = StdioServerParameters(command="sh", args=["-c", script, "sh", *keycell.command("mcp")])

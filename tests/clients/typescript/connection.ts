@@ -11,7 +11,7 @@ import type { Keycell } from "./keycell.ts";
 
 const SELF = { name: "keycell-clients", version: "0.1.0" };
 
-/** The SDK's first generation shakes hands, its second does without. */
+/** The SDK's first generation uses the handshake, its second one does not. */
 export const REVISIONS = ["2025-11-25", "2026-07-28"] as const;
 export type Revision = (typeof REVISIONS)[number];
 
@@ -25,18 +25,18 @@ export interface Connected {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** What an HTTP client was answered. */
+/** A response to an HTTP client. */
 export interface Answer {
   status: number;
   challenge: string | null;
 }
 
-/** Ann's client on standard input and output. */
+/** Connects as ann, on standard input and output. */
 export function overStdio(revision: Revision, command: { command: string; args: string[] }): Promise<Connected> {
   return revision === "2025-11-25" ? connectOld(new OldStdio(command)) : connectNew(new NewStdio(command));
 }
 
-/** The client of the bearer of a key; `answers` gets every answer to it. */
+/** Connects as the bearer of a key. `answers` receives every response. */
 export function overHttp(revision: Revision, url: URL, key?: string, answers: Answer[] = []): Promise<Connected> {
   const headers: Record<string, string> = key ? { authorization: `Bearer ${key}` } : {};
   const options = {
@@ -50,7 +50,7 @@ export function overHttp(revision: Revision, url: URL, key?: string, answers: An
   return revision === "2025-11-25" ? connectOld(new OldHttp(url, options)) : connectNew(new NewHttp(url, options));
 }
 
-/** Ann's client, over either transport, of a server with the command's options. */
+/** Connects as ann over a transport, to a server with these options. */
 export async function connect(
   keycell: Keycell,
   transport: Transport,

@@ -1,4 +1,4 @@
-// What becomes of a server on stdio when its client goes.
+// The end of a stdio server after its client has disconnected.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { succeed } from "./results.ts";
 for (const revision of REVISIONS) {
   test(`stdio, ${revision}: the server ends with its client`, async () => {
     await using keycell = await Keycell.fresh();
-    // The SDK does not tell the exit code, so a shell in between writes it down.
+    // The SDK does not report the exit code, so a shell in between writes it to a file.
     const written = `${keycell.database}.exit-code`;
     const { command, args } = keycell.command(["mcp"]);
     const shell = { command: "sh", args: ["-c", `"$@"; echo $? > '${written}'`, "sh", command, ...args] };

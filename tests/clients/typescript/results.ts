@@ -1,4 +1,4 @@
-// What a tool answers, checked as far as it holds for every answer.
+// Calls of tools, with checks that hold for every result.
 
 import assert from "node:assert/strict";
 
@@ -33,7 +33,7 @@ export function assertOutput(tool: string, output: unknown): asserts output is O
   assert.ok(ajv.validate(schema(tool, "output"), output), ajv.errorsText());
 }
 
-/** The output of a call; older clients read the same in the text. */
+/** Returns the output of a call, and checks that the text has it too, for older clients. */
 export async function succeed(connected: Connected, tool: string, args: Output): Promise<Output> {
   const result = await call(connected, tool, args);
   assert.ok(!result.isError, text(result));
@@ -43,7 +43,7 @@ export async function succeed(connected: Connected, tool: string, args: Output):
   return output;
 }
 
-/** The error of a call. It is no output, so it is in the text alone. */
+/** Returns the error of a call, which is in the text only, because it is not an output. */
 export async function fail(connected: Connected, tool: string, args: Output): Promise<Output> {
   const result = await call(connected, tool, args);
   assert.equal(result.isError, true);
@@ -51,7 +51,7 @@ export async function fail(connected: Connected, tool: string, args: Output): Pr
   return JSON.parse(text(result)) as Output;
 }
 
-/** What is wrong with the arguments: a code for each field. */
+/** The faults of the arguments: a code for each field. */
 export async function faults(connected: Connected, tool: string, args: Output): Promise<Record<string, string>> {
   const error = await fail(connected, tool, args);
   assert.equal(error["kind"], "invalid-input");

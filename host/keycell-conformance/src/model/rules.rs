@@ -18,7 +18,7 @@ pub const PROJECTS: [&str; 2] = ["ops", "web"];
 
 /// The id of a key before its call returns.
 const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
-/// The time during which an issuing can be repeated.
+/// The lifetime of an idempotency key in milliseconds.
 const REPEAT_WINDOW: i64 = 24 * 60 * 60 * 1000;
 
 pub type Scopes = BTreeSet<&'static str>;
@@ -105,7 +105,7 @@ pub struct Actor {
     pub key: Option<Index>,
 }
 
-/// What an issuing must do.
+/// The effect of an issuing: a new key, or a new secret for an earlier one.
 pub enum Issuing {
     New(Box<Key>),
     Again(Index),

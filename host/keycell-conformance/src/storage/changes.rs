@@ -32,7 +32,7 @@ fn tamper(key: &mut KeyRecord, project_id: &str) {
     key.rotated_from = Some(id(9));
 }
 
-pub async fn an_update_changes_what_may_change_and_nothing_else(storage: AnyStorage) {
+pub async fn an_update_changes_only_the_mutable_fields(storage: AnyStorage) {
     let project = insert_project(&storage, 7, "web", &[("ann", Role::Member)]).await;
     insert(&storage, 1, &key(1)).await;
     insert(&storage, 2, &key(2)).await;
@@ -137,11 +137,11 @@ pub async fn a_rotation_in_conflict_changes_nothing(storage: AnyStorage) {
         assert_eq!(snapshot(&storage).await, before);
         assert_eq!(storage.find_key_by_lookup(&lookup(3)).await.unwrap(), None);
     }
-    // What was refused is still free.
+    // The refused ids and lookups are still free.
     storage.rotate_key(rotated, first, key(3), second).await.unwrap();
 }
 
-/// Gives a key another secret, as an issuing that is repeated does.
+/// Gives a key a new secret, as a repeated issuing does.
 fn mint(key: &mut KeyRecord) {
     key.prefix = "minted".to_owned();
     key.lookup = lookup(50);

@@ -23,7 +23,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::{
     client_address::{Peer, TrustedProxies},
-    places::{Limits, Place, Places},
+    slots::{Limits, Slot, Slots},
 };
 
 /// The time in which a client must send the headers of a request, and in which an idle connection
@@ -42,7 +42,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Routers {
     /// Every route.
     pub all: Router,
-    /// The routes for connections that have no ordinary place.
+    /// The routes for connections that have no ordinary slot.
     pub health: Router,
 }
 
@@ -55,7 +55,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let (stopping, is_stopping) = watch::channel(());
-    let places = Arc::new(Places::new(limits));
+    let slots = Arc::new(Slots::new(limits));
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
@@ -64,17 +64,17 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, address)) => {
-                    let Some(place) = places.take(address.ip(), proxies.contains(address.ip())) else {
-                        tracing::debug!("a connection was closed: there is no place for it");
+                    let Some(slot) = slots.take(address.ip(), proxies.contains(address.ip())) else {
+                        tracing::debug!("a connection was closed: there is no slot for it");
                         continue;
                     };
-                    let router = if place.is_for_health() { &routers.health } else { &routers.all };
-                    connections.spawn(serve_connection(stream, Peer(address), router.clone(), place, is_stopping.clone()));
+                    let router = if slot.is_for_health() { &routers.health } else { &routers.all };
+                    connections.spawn(serve_connection(stream, Peer(address), router.clone(), slot, is_stopping.clone()));
                 }
                 Err(error) => {
                     tracing::warn!("the system refused a connection: {error}");
                     // It may have no more file descriptors.
-                    places.close_idle();
+                    slots.close_idle();
                     sleep(RETRY_INTERVAL).await;
                 }
             },
@@ -91,12 +91,12 @@ async fn serve_connection(
     stream: TcpStream,
     peer: Peer,
     router: Router,
-    place: Place,
+    slot: Slot,
     mut is_stopping: watch::Receiver<()>,
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADERS_TIMEOUT).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
-    let activity = place.activity();
+    let activity = slot.activity();
     let router = &TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
@@ -113,7 +113,7 @@ async fn serve_connection(
         let mut connection = pin!(http.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::select! {
             ended = connection.as_mut() => return ended.map_err(io::Error::other),
-            () = activity.must_close() => {
+            () = activity.closing_requested() => {
                 // A request may have begun in the meantime. It is answered.
                 if activity.is_idle() {
                     return Ok(());

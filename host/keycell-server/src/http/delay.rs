@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{Extension, extract::Request, middleware::Next, response::Response};
 use tokio::time::sleep;
 
-use super::places::Activity;
+use super::slots::Activity;
 
 /// The delay of an answer, as an extension of the response.
 #[derive(Clone, Copy)]

@@ -1,26 +1,26 @@
-//! The operations of the REST interface: each is a tool.
+//! The operations of the REST interface. Each one calls a tool.
 
 use axum::http::{Method, StatusCode};
 use keycell::tools::{TOOLS, Tool};
 
-/// An operation: a tool under a method and a path.
+/// A tool at a method and a path.
 pub struct Operation {
     pub method: Method,
     pub path: &'static str,
     pub tool: &'static str,
-    /// Where the arguments come from, besides the path.
+    /// The source of the arguments, besides the path and the headers.
     pub arguments: Arguments,
     pub success: StatusCode,
 }
 
-/// Where the arguments of an operation come from.
+/// The source of an operation's arguments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Arguments {
     Query,
     Body,
 }
 
-/// An argument that a header has, and the body has not.
+/// An argument in a header. The body must not have it.
 pub struct HeaderArgument {
     pub name: &'static str,
     pub header: &'static str,
@@ -66,12 +66,12 @@ impl Operation {
         Self { method, path, tool, arguments, success }
     }
 
-    /// The tool.
+    /// Returns the tool.
     pub fn tool(&self) -> Option<&'static Tool> {
         TOOLS.iter().find(|tool| tool.name == self.tool)
     }
 
-    /// Whether the path has the id of a key.
+    /// Returns whether the path has the id of a key.
     pub fn has_id(&self) -> bool {
         self.path.contains("{id}")
     }

@@ -17,10 +17,10 @@ use super::request_log::RequestId;
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// The value of `Retry-After` where the server itself is busy, in seconds.
+/// The value of `Retry-After` if the server is busy, in seconds.
 const RETRY_AFTER_BUSY: HeaderValue = HeaderValue::from_static("1");
 
-/// What a problem document has besides the status and the request, as an extension of the response.
+/// The members of a problem document besides status and request id. An extension of the response.
 #[derive(Clone)]
 pub struct Details {
     kind: String,
@@ -35,7 +35,7 @@ impl Details {
     }
 }
 
-/// The answer to a call that failed.
+/// Returns the response to a failed call.
 pub fn of(error: &Error) -> Response {
     let status = match error {
         Error::InvalidInput { .. } => StatusCode::BAD_REQUEST,
@@ -49,7 +49,7 @@ pub fn of(error: &Error) -> Response {
     with_details(status, details(error))
 }
 
-/// The details of an error. Its own members, such as the faults, are members of the problem.
+/// Returns the details of an error. Its members, such as the faults, become members of the problem.
 pub fn details(error: &Error) -> Details {
     let mut members = match serde_json::to_value(error) {
         Ok(Value::Object(members)) => members,
@@ -60,13 +60,13 @@ pub fn details(error: &Error) -> Details {
     Details { members, ..Details::new(kind, error.to_string()) }
 }
 
-/// An answer whose problem document has these details.
+/// Returns a response whose problem document has these details.
 pub fn with_details(status: StatusCode, details: Details) -> Response {
     (status, Extension(details)).into_response()
 }
 
 /// Replaces the body of each error that is not JSON by a problem document. Bodies of other layers
-/// are dropped, because they may repeat what a client sent.
+/// are dropped, because they may contain input of the client.
 pub async fn replace_errors(request: Request, next: Next) -> Response {
     let instance = request.extensions().get::<RequestId>().map(RequestId::urn).unwrap_or_default();
     let response = next.run(request).await;

@@ -1,19 +1,17 @@
-//! Limits on wrong keys, by client address and by the lookup in the key.
+//! Rate limits on wrong keys, by client address and by the lookup in the key.
 //!
-//! A secret has 256 bits, so no limit is needed against guessing. The limits bound the work that
-//! wrong keys cause. A good key must never be refused because of them, also not when it comes from
-//! the address of a guesser, to a process that has just started, or as one of very many. Whether a
-//! key is good is known only after the component has looked, so each key is looked at, and the
-//! limits apply to three other things:
+//! A secret has 256 bits, so guessing needs no limit. The limits bound the work that wrong keys
+//! cause. They never refuse a valid key, even if it comes from the address of an attacker, to a
+//! process that has just started, or among very many others. Only the component can decide whether
+//! a key is valid, so every key is checked, and the limits work as follows:
 //!
-//! - An attempt takes a token from the buckets of its address and its lookup before the look. A
-//!   good key gives the tokens back. An attempt that finds a bucket empty is throttled: at most
-//!   [`MAX_THROTTLED_LOOKS`] throttled looks run at once, which is half of the instances of the
-//!   component. Further ones wait in order. A wait lasts as long as a few looks.
-//! - A key that was good a short while ago takes no token and is not throttled.
-//! - A throttled attempt whose key turns out wrong is answered with 429, after a
-//!   [delay](super::delay). The look is over by then, so the delay occupies nothing but the
-//!   guesser's own connection.
+//! - Before the check, an attempt takes a token from the buckets of its address and its lookup. A
+//!   valid key returns the tokens. If a bucket is empty, the attempt is throttled: at most
+//!   [`MAX_THROTTLED_CHECKS`] throttled checks run at once, which is half of the component's
+//!   instances. Further ones wait in order, for the time of a few checks.
+//! - A key that was valid recently takes no token and is not throttled.
+//! - A throttled attempt with a wrong key is answered with 429, after a [delay](super::delay). The
+//!   check is over by then, so the delay occupies only the attacker's own connection.
 //!
 //! All memory is bounded. When the buckets are full, new addresses are throttled.
 
@@ -30,24 +28,24 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::client_address::network;
 
-/// The number of wrong keys that one address, or for one lookup, may be tried at once.
+/// The number of tokens of a full bucket: the wrong keys that may come at once.
 const BURST: u32 = 10;
 /// The interval at which a bucket regains a token.
 const REFILL_INTERVAL: Duration = Duration::from_millis(500);
-/// The maximum number of throttled looks at the same time.
-const MAX_THROTTLED_LOOKS: usize = 32;
+/// The maximum number of concurrent throttled checks.
+const MAX_THROTTLED_CHECKS: usize = 32;
 /// The maximum number of buckets of each kind.
 const MAX_BUCKETS: usize = 10_000;
-/// The minimum time between two searches for full buckets, which can be dropped.
+/// The minimum time between two purges of full buckets.
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
-/// The number of good keys that are remembered at least, if there were so many.
+/// The number of recent valid keys that are always remembered.
 const MIN_REMEMBERED: usize = 50_000;
 
-/// The limits on wrong keys of one server.
+/// The rate limits on wrong keys of one server.
 pub struct WrongKeys {
     state: Mutex<State>,
     hasher: RandomState,
-    throttled_looks: Semaphore,
+    throttled_checks: Semaphore,
 }
 
 #[derive(Default)]
@@ -55,7 +53,7 @@ struct State {
     addresses: Buckets<IpAddr>,
     /// By hashes of lookups.
     lookups: Buckets<u64>,
-    good: RecentHashes,
+    valid: RecentHashes,
 }
 
 impl Default for WrongKeys {
@@ -63,43 +61,43 @@ impl Default for WrongKeys {
         Self {
             state: Mutex::default(),
             hasher: RandomState::new(),
-            throttled_looks: Semaphore::new(MAX_THROTTLED_LOOKS),
+            throttled_checks: Semaphore::new(MAX_THROTTLED_CHECKS),
         }
     }
 }
 
-/// One presented key, from before the look until the answer.
+/// An attempt to authenticate with a key.
 ///
-/// An attempt that is dropped, because the client has hung up, counts as wrong.
+/// An attempt that is dropped because the client has disconnected counts as failed.
 pub struct Attempt<'a> {
     limits: &'a WrongKeys,
     source: Source,
     standing: Standing,
-    /// The place of a throttled look.
-    _place: Option<SemaphorePermit<'a>>,
+    /// The permit of a throttled check.
+    _permit: Option<SemaphorePermit<'a>>,
 }
 
-/// What an attempt is counted by.
+/// The keys by which an attempt is counted.
 #[derive(Clone, Copy)]
 struct Source {
     network: IpAddr,
-    /// The hash of the lookup; `None` for what is no key.
+    /// The hash of the lookup; `None` if the text is not a key.
     lookup: Option<u64>,
     /// The hash of the whole key.
     key: u64,
 }
 
 enum Standing {
-    /// The key was good a short while ago.
+    /// The key was valid recently.
     Known,
     /// The attempt took tokens.
     Charged,
-    /// There was no token.
+    /// A bucket was empty.
     Throttled,
 }
 
 impl WrongKeys {
-    /// Begins an attempt, and waits for a place if it is throttled.
+    /// Begins an attempt. If it is throttled, waits for a permit.
     pub async fn begin(&self, address: IpAddr, key: &str) -> Attempt<'_> {
         let source = Source {
             network: network(address),
@@ -108,7 +106,7 @@ impl WrongKeys {
         };
         let standing = {
             let mut state = self.state();
-            if state.good.contains(source.key) {
+            if state.valid.contains(source.key) {
                 Standing::Known
             } else if state.take_tokens(source, Instant::now()) {
                 Standing::Charged
@@ -116,12 +114,12 @@ impl WrongKeys {
                 Standing::Throttled
             }
         };
-        let _place = match standing {
+        let _permit = match standing {
             // The semaphore is never closed.
-            Standing::Throttled => self.throttled_looks.acquire().await.ok(),
+            Standing::Throttled => self.throttled_checks.acquire().await.ok(),
             Standing::Known | Standing::Charged => None,
         };
-        Attempt { limits: self, source, standing, _place }
+        Attempt { limits: self, source, standing, _permit }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -130,28 +128,27 @@ impl WrongKeys {
 }
 
 impl Attempt<'_> {
-    /// Ends the attempt with a good key.
+    /// Ends the attempt: the key is valid.
     pub fn succeeded(self) {
         let mut state = self.limits.state();
-        state.good.insert(self.source.key);
+        state.valid.insert(self.source.key);
         if matches!(self.standing, Standing::Charged) {
             state.return_tokens(self.source);
         }
     }
 
-    /// Ends the attempt without knowing whether the key is good.
+    /// Ends the attempt: it is not known whether the key is valid.
     pub fn undecided(self) {
         if matches!(self.standing, Standing::Charged) {
             self.limits.state().return_tokens(self.source);
         }
     }
 
-    /// Ends the attempt with a wrong key. If it was throttled, returns the time after which the next
-    /// attempt will not be.
+    /// Ends the attempt: the key is wrong. If it was throttled, returns the time until the next token.
     pub fn failed(self) -> Option<Duration> {
         let now = Instant::now();
         let mut state = self.limits.state();
-        state.good.remove(self.source.key);
+        state.valid.remove(self.source.key);
         match self.standing {
             Standing::Charged => None,
             Standing::Known if state.take_tokens(self.source, now) => None,
@@ -168,15 +165,15 @@ impl State {
         }
         let took_both = source.lookup.is_none_or(|lookup| self.lookups.take(lookup, now));
         if !took_both {
-            self.addresses.give_back(&source.network);
+            self.addresses.return_token(&source.network);
         }
         took_both
     }
 
     fn return_tokens(&mut self, source: Source) {
-        self.addresses.give_back(&source.network);
+        self.addresses.return_token(&source.network);
         if let Some(lookup) = source.lookup {
-            self.lookups.give_back(&lookup);
+            self.lookups.return_token(&lookup);
         }
     }
 
@@ -202,7 +199,7 @@ impl<K> Default for Buckets<K> {
 impl<K: Eq + Hash> Buckets<K> {
     fn take(&mut self, bucket: K, now: Instant) -> bool {
         let full_at = self.full_at.get(&bucket).copied();
-        if full_at.is_none() && !self.has_room(now) {
+        if full_at.is_none() && !self.can_insert(now) {
             return false;
         }
         let full_at = full_at.map_or(now, |time| time.max(now)) + REFILL_INTERVAL;
@@ -213,7 +210,7 @@ impl<K: Eq + Hash> Buckets<K> {
         has_token
     }
 
-    fn give_back(&mut self, bucket: &K) {
+    fn return_token(&mut self, bucket: &K) {
         if let Some(full_at) = self.full_at.get_mut(bucket)
             && let Some(earlier) = full_at.checked_sub(REFILL_INTERVAL)
         {
@@ -226,7 +223,7 @@ impl<K: Eq + Hash> Buckets<K> {
         (full_at + REFILL_INTERVAL).saturating_duration_since(now + REFILL_INTERVAL * BURST)
     }
 
-    fn has_room(&mut self, now: Instant) -> bool {
+    fn can_insert(&mut self, now: Instant) -> bool {
         let may_purge = self.purged_at.is_none_or(|time| now >= time + PURGE_INTERVAL);
         if self.full_at.len() >= MAX_BUCKETS && may_purge {
             self.full_at.retain(|_, full_at| *full_at > now);
@@ -236,7 +233,7 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 }
 
-/// A bounded set that forgets what was inserted long ago.
+/// A bounded set of the most recently inserted hashes.
 #[derive(Default)]
 struct RecentHashes {
     newer: HashSet<u64>,
@@ -276,19 +273,19 @@ mod tests {
         assert_eq!(buckets.time_to_token(&1, start), REFILL_INTERVAL);
         assert!(buckets.take(2, start), "another bucket has its own tokens");
         assert_eq!(taken(&mut buckets, start + REFILL_INTERVAL * 3), 3);
-        buckets.give_back(&1);
+        buckets.return_token(&1);
         assert_eq!(taken(&mut buckets, start + REFILL_INTERVAL * 3), 1);
         assert_eq!(taken(&mut buckets, start + REFILL_INTERVAL * 100), 10, "no more than the burst");
     }
 
     #[test]
-    fn buckets_are_bounded_and_full_ones_make_room() {
+    fn buckets_are_bounded_and_full_ones_are_purged() {
         let (mut buckets, start) = (Buckets::default(), Instant::now());
         for n in 0..MAX_BUCKETS {
             assert!(buckets.take(n, start));
         }
         assert!(!buckets.take(MAX_BUCKETS, start));
-        assert!(buckets.take(0, start), "known buckets go on");
+        assert!(buckets.take(0, start), "known buckets still work");
         assert!(buckets.take(MAX_BUCKETS, start + PURGE_INTERVAL));
         assert_eq!(buckets.full_at.len(), 1);
     }
@@ -312,20 +309,20 @@ mod tests {
         let limits = WrongKeys::default();
         let address = IpAddr::from([192, 0, 2, 1]);
         let mut attempts = Vec::new();
-        for n in 0..BURST as usize + MAX_THROTTLED_LOOKS {
+        for n in 0..BURST as usize + MAX_THROTTLED_CHECKS {
             attempts.push(limits.begin(address, &n.to_string()).await);
         }
         let charged = attempts.iter().filter(|attempt| matches!(attempt.standing, Standing::Charged)).count();
         assert_eq!(charged, BURST as usize);
         let begin = |key: &'static str| tokio::time::timeout(Duration::from_millis(50), limits.begin(address, key));
-        assert!(begin("one more").await.is_err(), "there are no more places for throttled looks");
+        assert!(begin("one more").await.is_err(), "all permits are taken");
         attempts.pop().unwrap().succeeded();
         begin("one more").await.unwrap().succeeded();
-        assert!(matches!(begin("one more").await.unwrap().standing, Standing::Known), "known keys need no place");
+        assert!(matches!(begin("one more").await.unwrap().standing, Standing::Known), "known keys need no permit");
     }
 
     #[tokio::test]
-    async fn good_keys_give_their_tokens_back() {
+    async fn valid_keys_return_their_tokens() {
         let limits = WrongKeys::default();
         let address = IpAddr::from([192, 0, 2, 1]);
         for n in 0..1000 {
@@ -336,7 +333,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn good_keys_are_known_however_many_there_are_and_however_many_guesses() {
+    async fn valid_keys_are_remembered_despite_many_others_and_many_wrong_ones() {
         const KEYS: usize = 10_050;
         let limits = WrongKeys::default();
         let address = IpAddr::from([192, 0, 2, 1]);
@@ -351,7 +348,7 @@ mod tests {
         for n in 0..KEYS {
             assert!(matches!(limits.begin(address, &n.to_string()).await.standing, Standing::Known), "{n}");
         }
-        // A key that became wrong is known no more.
+        // A key that has become invalid is forgotten.
         assert!(limits.begin(address, "1").await.failed().is_some());
         assert!(matches!(limits.begin(address, "1").await.standing, Standing::Throttled));
     }

@@ -1,9 +1,9 @@
-//! The places of connections: how many there are, and which connection makes room for another.
+//! Connection slots: the limits on the number of connections, and the eviction of idle ones.
 //!
-//! If there is no place for a new connection, an idle one is closed: one of the same address if that
-//! has too many, or else one of the address with the most connections, and of these the one that has
-//! been idle longest. If none is idle, the new connection takes one of [`HEALTH_PLACES`] further
-//! places, on which health probes are answered and every other request gets 503.
+//! If an address is over its limit, its longest idle connection is closed. If the server is over its
+//! limit, the longest idle connection of the address with the most connections is closed. If no
+//! connection is idle, the new one takes one of [`HEALTH_SLOTS`] extra slots: health probes are
+//! answered there, and every other request gets 503.
 
 use std::{
     collections::HashMap,
@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 
 use super::client_address::network;
 
-/// The number of places on which only health probes are answered.
-const HEALTH_PLACES: usize = 32;
+/// The number of slots that answer health probes only.
+const HEALTH_SLOTS: usize = 32;
 
 /// The limits on connections.
 #[derive(Clone, Copy)]
@@ -28,8 +28,8 @@ pub struct Limits {
     pub per_address: usize,
 }
 
-/// The places of a server's connections.
-pub struct Places {
+/// The connection slots of a server.
+pub struct Slots {
     limits: Limits,
     connections: Mutex<Connections>,
 }
@@ -47,40 +47,40 @@ struct Connection {
     activity: Arc<Activity>,
 }
 
-/// The place of one connection. It is free again when this is dropped.
-pub struct Place {
-    places: Arc<Places>,
+/// The slot of one connection. Dropping it frees the slot.
+pub struct Slot {
+    slots: Arc<Slots>,
     id: u64,
     connection: Connection,
 }
 
-impl Place {
-    /// Whether only health probes are answered here.
+impl Slot {
+    /// Returns whether the connection gets answers to health probes only.
     pub fn is_for_health(&self) -> bool {
         self.connection.is_for_health
     }
 
-    /// The activity of the connection.
+    /// Returns the activity of the connection.
     pub fn activity(&self) -> &Arc<Activity> {
         &self.connection.activity
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.places.connections().open.remove(&self.id);
+        self.slots.connections().open.remove(&self.id);
     }
 }
 
-impl Places {
-    /// Places with these limits.
+impl Slots {
+    /// Creates slots with these limits.
     pub fn new(limits: Limits) -> Self {
         Self { limits, connections: Mutex::default() }
     }
 
-    /// Takes a place for a new connection, and closes an idle one if need be. `None` if every place
-    /// is taken by a connection that is busy.
-    pub fn take(self: &Arc<Self>, address: IpAddr, is_proxy: bool) -> Option<Place> {
+    /// Takes a slot for a new connection, and closes an idle one if necessary. Returns `None` if
+    /// every slot has a busy connection.
+    pub fn take(self: &Arc<Self>, address: IpAddr, is_proxy: bool) -> Option<Slot> {
         let network = network(address);
         let mut connections = self.connections();
         let is_for_health = !connections.make_room(self.limits, network, is_proxy);
@@ -91,7 +91,7 @@ impl Places {
         let id = connections.next_id;
         connections.next_id += 1;
         connections.open.insert(id, connection.clone());
-        Some(Place { places: Arc::clone(self), id, connection })
+        Some(Slot { slots: Arc::clone(self), id, connection })
     }
 
     /// Closes an idle connection, if there is one.
@@ -115,14 +115,14 @@ impl Connections {
 
     fn make_room_for_health(&mut self) -> bool {
         let is_for_health = |connection: &Connection| connection.is_for_health;
-        self.count(is_for_health) < HEALTH_PLACES || self.close_idle(is_for_health)
+        self.count(is_for_health) < HEALTH_SLOTS || self.close_idle(is_for_health)
     }
 
     fn count(&self, includes: impl Fn(&Connection) -> bool) -> usize {
         self.open.values().filter(|connection| includes(connection)).count()
     }
 
-    /// Closes the idle connection that has to make room, if there is one.
+    /// Closes the longest idle connection of the address with the most connections, if one is idle.
     fn close_idle(&mut self, includes: impl Fn(&Connection) -> bool) -> bool {
         let mut of_network: HashMap<IpAddr, usize> = HashMap::new();
         for connection in self.open.values().filter(|connection| includes(connection)) {
@@ -142,9 +142,9 @@ impl Connections {
     }
 }
 
-/// What a connection is doing.
+/// The state of a connection: busy, or idle since a time.
 pub struct Activity {
-    /// `None` while a request is under way.
+    /// `None` during a request.
     idle_since: Mutex<Option<Instant>>,
     closing: Notify,
 }
@@ -162,19 +162,19 @@ impl Activity {
         Busy(self)
     }
 
-    /// Counts the connection as idle, although a request is under way, until the guard is dropped.
+    /// Counts the connection as idle during a request, until the guard is dropped.
     pub fn pause(&self) -> Pause<'_> {
         self.set(Some(Instant::now()));
         Pause(self)
     }
 
-    /// Whether no request is under way.
+    /// Returns whether no request is in progress.
     pub fn is_idle(&self) -> bool {
         self.idle_since().is_some()
     }
 
-    /// Returns when the connection has to make room.
-    pub async fn must_close(&self) {
+    /// Waits until the connection is to be closed for another.
+    pub async fn closing_requested(&self) {
         self.closing.notified().await;
     }
 
@@ -187,7 +187,7 @@ impl Activity {
     }
 }
 
-/// A request that is under way.
+/// A request in progress.
 pub struct Busy<'a>(&'a Activity);
 
 impl Drop for Busy<'_> {
@@ -213,66 +213,66 @@ mod tests {
         IpAddr::from([192, 0, 2, n])
     }
 
-    fn places(total: usize, per_address: usize) -> Arc<Places> {
-        Arc::new(Places::new(Limits { total, per_address }))
+    fn slots(total: usize, per_address: usize) -> Arc<Slots> {
+        Arc::new(Slots::new(Limits { total, per_address }))
     }
 
-    fn was_closed(places: &Arc<Places>, place: &Place) -> bool {
-        !places.connections().open.contains_key(&place.id)
+    fn was_closed(slots: &Arc<Slots>, slot: &Slot) -> bool {
+        !slots.connections().open.contains_key(&slot.id)
     }
 
     #[test]
     fn an_address_with_too_many_connections_loses_its_longest_idle_one() {
-        let places = places(10, 2);
-        let [first, second] = [0, 1].map(|_| places.take(address(1), false).unwrap());
-        let other = places.take(address(2), false).unwrap();
-        let third = places.take(address(1), false).unwrap();
-        assert!(was_closed(&places, &first) && !was_closed(&places, &second) && !was_closed(&places, &other));
+        let slots = slots(10, 2);
+        let [first, second] = [0, 1].map(|_| slots.take(address(1), false).unwrap());
+        let other = slots.take(address(2), false).unwrap();
+        let third = slots.take(address(1), false).unwrap();
+        assert!(was_closed(&slots, &first) && !was_closed(&slots, &second) && !was_closed(&slots, &other));
         assert!(!third.is_for_health());
         // A request makes the second connection the one that was idle last.
         drop(second.activity().begin());
-        places.take(address(1), false).unwrap();
-        assert!(was_closed(&places, &third) && !was_closed(&places, &second));
+        slots.take(address(1), false).unwrap();
+        assert!(was_closed(&slots, &third) && !was_closed(&slots, &second));
     }
 
     #[test]
-    fn when_places_run_out_the_address_with_the_most_connections_makes_room() {
-        let places = places(4, 4);
-        let lone = places.take(address(2), false).unwrap();
-        let [busy, idle, _last] = [0, 1, 2].map(|_| places.take(address(1), false).unwrap());
+    fn at_the_limit_the_address_with_the_most_connections_loses_an_idle_one() {
+        let slots = slots(4, 4);
+        let lone = slots.take(address(2), false).unwrap();
+        let [busy, idle, _last] = [0, 1, 2].map(|_| slots.take(address(1), false).unwrap());
         let _request = busy.activity().begin();
-        let new = places.take(address(3), false).unwrap();
-        assert!(was_closed(&places, &idle));
-        assert!([&lone, &busy, &new].iter().all(|place| !was_closed(&places, place)));
+        let new = slots.take(address(3), false).unwrap();
+        assert!(was_closed(&slots, &idle));
+        assert!([&lone, &busy, &new].iter().all(|slot| !was_closed(&slots, slot)));
     }
 
     #[test]
-    fn without_an_idle_connection_only_health_probes_get_a_place() {
-        let places = places(2, 2);
-        let busy = [1, 2].map(|n| places.take(address(n), false).unwrap());
-        let requests = busy.each_ref().map(|place| place.activity().begin());
-        let probes: Vec<_> = (0..HEALTH_PLACES).map(|_| places.take(address(3), false).unwrap()).collect();
-        assert!(probes.iter().all(Place::is_for_health));
-        let _probing: Vec<_> = probes.iter().skip(1).map(|place| place.activity().begin()).collect();
-        assert!(places.take(address(3), false).unwrap().is_for_health());
-        assert!(was_closed(&places, &probes[0]), "an idle probe made room");
+    fn without_an_idle_connection_only_health_probes_get_a_slot() {
+        let slots = slots(2, 2);
+        let busy = [1, 2].map(|n| slots.take(address(n), false).unwrap());
+        let requests = busy.each_ref().map(|slot| slot.activity().begin());
+        let probes: Vec<_> = (0..HEALTH_SLOTS).map(|_| slots.take(address(3), false).unwrap()).collect();
+        assert!(probes.iter().all(Slot::is_for_health));
+        let _probing: Vec<_> = probes.iter().skip(1).map(|slot| slot.activity().begin()).collect();
+        assert!(slots.take(address(3), false).unwrap().is_for_health());
+        assert!(was_closed(&slots, &probes[0]), "an idle probe was closed");
         let _pause = busy[0].activity().pause();
-        let new = places.take(address(3), false).unwrap();
-        assert!(!new.is_for_health() && was_closed(&places, &busy[0]), "a paused request made room");
+        let new = slots.take(address(3), false).unwrap();
+        assert!(!new.is_for_health() && was_closed(&slots, &busy[0]), "a paused request was closed");
         drop(requests);
     }
 
     #[test]
-    fn a_trusted_proxy_is_limited_by_the_number_of_places_alone() {
-        let places = places(10, 2);
-        let taken: Vec<_> = (0..10).map(|_| places.take(address(1), true).unwrap()).collect();
-        assert!(taken.iter().all(|place| !was_closed(&places, place)));
+    fn a_trusted_proxy_has_no_limit_of_its_own() {
+        let slots = slots(10, 2);
+        let taken: Vec<_> = (0..10).map(|_| slots.take(address(1), true).unwrap()).collect();
+        assert!(taken.iter().all(|slot| !was_closed(&slots, slot)));
     }
 
     #[test]
-    fn a_dropped_connection_frees_its_place() {
-        let places = places(1, 1);
-        drop(places.take(address(1), false));
-        assert!(places.connections().open.is_empty());
+    fn a_dropped_connection_frees_its_slot() {
+        let slots = slots(1, 1);
+        drop(slots.take(address(1), false));
+        assert!(slots.connections().open.is_empty());
     }
 }
