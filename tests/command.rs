@@ -3,6 +3,7 @@
 mod config;
 mod database;
 mod output;
+mod pages;
 mod secrets;
 mod server;
 
@@ -314,6 +315,7 @@ fn help_has_examples_and_shells_have_completions() {
         &["--help"][..],
         &["create", "--help"],
         &["get", "--help"],
+        &["describe", "--help"],
         &["conformance", "--help"],
         &["component", "--help"],
         &["verify", "--help"],
@@ -332,7 +334,10 @@ fn help_has_examples_and_shells_have_completions() {
     ] {
         let output = cli.run(command);
         assert!(output.status.success());
-        assert!(String::from_utf8(output.stdout).unwrap().contains("Example"), "{command:?}");
+        let help = String::from_utf8(output.stdout).unwrap();
+        let (_, examples) = help.split_once("Example").unwrap_or_else(|| panic!("{command:?}"));
+        let example = ["keycell", &command[..command.len() - 1].join(" ")].join(" ");
+        assert!(examples.contains(example.trim_end()), "{command:?}");
     }
     for shell in ["bash", "zsh", "fish"] {
         assert!(String::from_utf8(cli.run(&["completions", shell]).stdout).unwrap().contains("keycell"));

@@ -62,8 +62,12 @@ enum Command {
     /// Creates an API key and shows it once
     Create(create::Arguments),
     /// Shows an API key; as JSON, its basic fields
+    #[command(after_help = "Example:
+  keycell get 0192f0c1-2345-7abc-8def-0123456789ab")]
     Get(get::Arguments),
     /// Shows all fields of an API key
+    #[command(after_help = "Example:
+  keycell describe 0192f0c1-2345-7abc-8def-0123456789ab")]
     Describe(get::Arguments),
     /// Verifies a key from standard input or from a hidden prompt
     Verify(verify::Arguments),

@@ -6,8 +6,6 @@ use super::show;
 use crate::{error::CommandError, output, settings::Settings};
 
 #[derive(Args)]
-#[command(after_help = "Example:
-  keycell get 0192f0c1-2345-7abc-8def-0123456789ab")]
 pub struct Arguments {
     /// The id of the key, not the key itself
     #[arg(value_name = "ID")]
