@@ -66,7 +66,9 @@ fn subcommands(help: &str) -> Vec<String> {
 
 /// The options in a help text, without `--help`.
 fn options(help: &str) -> Vec<String> {
-    let lines = help.lines().map(|line| line.trim_start().trim_start_matches("-h, "));
+    // An option is indented by 2 or 6; a line of its description by more.
+    let lines = help.lines().filter(|line| !line.starts_with("        "));
+    let lines = lines.map(|line| line.trim_start().trim_start_matches("-h, "));
     let names = lines.filter(|line| line.starts_with("--")).filter_map(|line| line.split([' ', '[', '=']).next());
     names.filter(|name| *name != "--help").map(str::to_owned).collect()
 }
