@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::{BufReader, Write},
+    io::{BufRead, BufReader, Write},
     net::TcpStream,
     process::{Command, Stdio},
     thread,
@@ -122,6 +122,61 @@ fn the_most_verbose_log_holds_no_key() {
             assert!(!log.contains(&secret[at..at + 16]), "a part of a secret is in the log");
         }
     }
+}
+
+/// The writable memory of a process, part by part; nothing if this user may not read it.
+#[cfg(target_os = "linux")]
+fn memory(process_id: u32) -> std::io::Result<Vec<Vec<u8>>> {
+    use std::os::unix::fs::FileExt;
+    let memory = std::fs::File::open(format!("/proc/{process_id}/mem"))?;
+    let maps = std::fs::read_to_string(format!("/proc/{process_id}/maps"))?;
+    let read = |line: &str| {
+        let (range, access) = line.split_once(' ')?;
+        let (begin, end) = range.split_once('-')?;
+        let [begin, end] = [begin, end].map(|address| u64::from_str_radix(address, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(end - begin).unwrap()];
+        (access.starts_with("rw") && memory.read_exact_at(&mut bytes, begin).is_ok()).then_some(bytes)
+    };
+    Ok(maps.lines().filter_map(read).collect())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn keys_of_earlier_calls_are_not_in_memory() {
+    let server = Server::start(&[]);
+    let first = server.key("ann");
+    let text = |created: &Value, field: &str| created[field].as_str().unwrap().to_owned();
+    let create = |key: &str| server.call(key, "create_api_key", json!({"name": "x"})).tool().unwrap();
+    let read = |key: &str, id: &str| server.call(key, "get_api_key", json!({"api_key_id": id})).tool().unwrap();
+
+    let created: Vec<_> = (0..35).map(|_| create(&first)).collect();
+    for key in &created {
+        read(&text(key, "key"), &text(key, "id"));
+    }
+    let other = create(&first);
+    for _ in 0..40 {
+        read(&text(&other, "key"), &text(&other, "id"));
+    }
+    let Ok(memory) = memory(server.process_id()) else {
+        eprintln!("skipped: this user may not read the memory of another process");
+        return;
+    };
+    let holds = |text: &[u8]| {
+        memory.iter().any(|part| {
+            let mut rest = part.as_slice();
+            while rest.skip_until(b'_').unwrap() > 0 {
+                if rest.starts_with(text) {
+                    return true;
+                }
+            }
+            false
+        })
+    };
+    // The environment of the process is found.
+    assert!(holds(b"DATABASE="));
+    let secret = |key: &Value| text(key, "key").rsplit('_').next().unwrap().as_bytes()[..32].to_vec();
+    let left = created.iter().filter(|key| holds(&secret(key))).count();
+    assert_eq!(left, 0, "of {} keys", created.len());
 }
 
 #[test]

@@ -45,11 +45,11 @@ fn a_damaged_database_is_logged_in_the_background() {
     child.wait().unwrap();
 }
 
-/// Starts a shell with core dumps allowed that becomes the program in its arguments.
+/// Starts a shell that sets a limit and then runs the script, to which the program is `$0`.
 #[cfg(target_os = "linux")]
-fn with_core_dumps(cli: &Cli, script: &str) -> Command {
+fn with_limit(cli: &Cli, limit: &str, script: &str) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -c 1024 && {script}"), env!("CARGO_BIN_EXE_keycell")]);
+    command.args(["-c", &format!("ulimit {limit} && {script}"), env!("CARGO_BIN_EXE_keycell")]);
     command.env_clear().env("KEYCELL_DATABASE", cli.database()).current_dir(cli.dir.path());
     command
 }
@@ -59,12 +59,25 @@ fn with_core_dumps(cli: &Cli, script: &str) -> Command {
 fn a_server_dumps_no_core() {
     let dumped = |status: ExitStatus| std::os::unix::process::ExitStatusExt::core_dumped(&status);
     let cli = Cli::new();
-    if !dumped(with_core_dumps(&cli, "kill -ABRT $$").status().unwrap()) {
+    if !dumped(with_limit(&cli, "-c 1024", "kill -ABRT $$").status().unwrap()) {
         eprintln!("skipped: this system writes no core dumps");
         return;
     }
-    let mut child = serve_until(with_core_dumps(&cli, "exec \"$0\" \"$@\""), "listening");
+    let mut child = serve_until(with_limit(&cli, "-c 1024", "exec \"$0\" \"$@\""), "listening");
     assert!(Command::new("kill").args(["-ABRT", &child.id().to_string()]).status().unwrap().success());
     let status = child.wait().unwrap();
     assert!(!status.success() && !dumped(status), "{status}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn one_gibibyte_of_address_space_is_enough() {
+    let cli = Cli::new();
+    let limited = || with_limit(&cli, "-v 1048576", "exec \"$0\" \"$@\"");
+    let mut create = limited();
+    let output = create.args(["create", "--user", "ann", "--name", "x"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut child = serve_until(limited(), "listening");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

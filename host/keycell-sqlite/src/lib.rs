@@ -324,6 +324,22 @@ mod tests {
         insert(&storage, stored).await.unwrap();
     }
 
+    /// The pragma gives the same error as a file system that has become read-only.
+    #[tokio::test]
+    async fn a_storage_that_has_become_read_only_is_not_ready() {
+        let (_directory, storage) = storage();
+        insert(&storage, 1).await.unwrap();
+        let set_read_only = async |on: bool| {
+            let set = move |connection: &Connection| Ok(connection.pragma_update(None, "query_only", on)?);
+            storage.writer.write(set).await
+        };
+        // The write of the pragma's own group fails.
+        let _ = set_read_only(true).await;
+        assert!(matches!(storage.check_ready().await, Err(StorageError::Unavailable(_))));
+        assert!(matches!(insert(&storage, 2).await, Err(StorageError::Unavailable(_))));
+        assert!(storage.find_key(&key(1).id, "ann").await.unwrap().is_some());
+    }
+
     #[tokio::test]
     async fn a_storage_whose_writer_has_died_is_not_ready() {
         let (_directory, storage) = storage();
