@@ -1,8 +1,8 @@
 //! The gateways of `docs/gateways.md` in front of `keycell serve`, configured as that page shows.
 //!
-//! One table of cases for all of them. Where a gateway cannot do what the others can, the test asserts
-//! what the page says. A gateway that is not installed is skipped, unless `KEYCELL_GATEWAYS` is
-//! `required`.
+//! One table of cases for all of them. Where a gateway cannot do what the others can, the test
+//! asserts what the page says. A gateway that is not installed is skipped, unless
+//! `KEYCELL_GATEWAYS` is `required`.
 
 use std::{
     env, fs,
@@ -82,7 +82,7 @@ fn program(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// What a gateway stands between.
+/// The servers on both sides of a gateway.
 struct Around<'a> {
     server: &'a Server,
     service: &'a Service,
@@ -235,7 +235,7 @@ const FORGED: [&str; 9] = [
     "x_keycell_key-id",
 ];
 
-/// What the page says about a gateway, where gateways differ.
+/// The column of a gateway in the page's table of differences.
 struct Documented {
     takes_x_api_key: bool,
     rate_limited: u16,

@@ -27,7 +27,7 @@ const STATUS = {
   expired: 'revoked_at IS NULL AND expires_at <= @now',
   revoked: 'revoked_at IS NOT NULL',
 };
-/** What a filter may set besides the status. Only what it sets is asked for, so that SQLite can use an index. */
+/** The optional conditions of a filter. The query contains only those that are set, so that SQLite uses an index. */
 const CONDITIONS = {
   keyId: 'key_id = @keyId', userId: 'user_id = @userId', projectId: 'project_id = @projectId',
   since: 'id >= @since', before: 'id < @before',

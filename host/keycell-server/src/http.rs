@@ -1,4 +1,4 @@
-//! The HTTP server: the routes, and the layers around them.
+//! The HTTP server: routes and middleware.
 
 mod authentication;
 mod authorize;
@@ -45,7 +45,7 @@ pub use self::{
 use self::{gate::Gate, metrics::Metrics, request_limit::RequestLimit};
 use crate::mcp::McpServer;
 
-/// The routes of a server, and what they share.
+/// The routes of a server and their shared state.
 pub struct Routes<S: ProjectStorage> {
     pub keycell: Arc<Keycell<S>>,
     pub mcp: McpServer<S>,
@@ -53,7 +53,7 @@ pub struct Routes<S: ProjectStorage> {
     pub trusted_proxies: TrustedProxies,
     pub max_requests_per_client: usize,
     pub request_timeout: Duration,
-    /// Whether the metrics have a listener of their own.
+    /// Whether `/metrics` has its own listener.
     pub separate_metrics: bool,
 }
 

@@ -1,7 +1,7 @@
-//! JSON from outside: one document, no member twice, bounded depth.
+//! Validation of JSON from clients: one document, no duplicate members, bounded depth.
 //!
-//! Parsers differ in which of two equal members counts. A document that passes this check means the
-//! same to all of them.
+//! Parsers choose different ones of two duplicate members. A document that passes this check has
+//! the same meaning for all parsers.
 
 use std::{collections::HashSet, fmt};
 
@@ -10,10 +10,10 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 /// The reason why a text is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// It is not JSON, or too deep.
+    /// The text is not JSON, or is nested too deeply.
     #[error("the message is not JSON, or is nested too deep")]
     Syntax,
-    /// An object has a member twice.
+    /// An object has a duplicate member.
     #[error("an object in the message has a member twice")]
     DuplicateMember,
 }
@@ -27,7 +27,7 @@ pub fn check(text: &[u8]) -> Result<(), JsonError> {
     }
 }
 
-/// A value whose objects have no member twice.
+/// A value whose objects have no duplicate members.
 struct Unique;
 
 impl<'de> Deserialize<'de> for Unique {

@@ -14,8 +14,8 @@
 //! # }
 //! ```
 //!
-//! [`Server`] passes each presented key to the component, which authenticates it and does the work in
-//! one call. [`serve_stdio`] serves one caller that the embedding program has authenticated.
+//! [`Server`] passes each presented key to the component, which authenticates it and does the work
+//! in one call. [`serve_stdio`] serves one caller that the embedding program has authenticated.
 //!
 //! # Routes
 //!
@@ -23,7 +23,7 @@
 //! | --- | --- |
 //! | `/mcp` | the tools over MCP |
 //! | `/v1/keys`, `/v1/events` | the tools as REST |
-//! | `/v1/caller` | the owner of the presented key, and what its holder may do |
+//! | `/v1/caller` | the owner and the rights of the presented key |
 //! | `/v1/projects` | projects and their members |
 //! | `/v1/authorize` | authorization requests of gateways |
 //! | `/v1/introspect`, `/v1/revoke` | RFC 7662 and RFC 7009 |

@@ -31,7 +31,7 @@ const INSTRUCTIONS: &str = "Creates and reads API keys. A key is shown once, in 
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct McpOptions {
-    /// Serves every tool, and not just the first [`DEFAULT_TOOLS`].
+    /// Serves every tool, not only the first [`DEFAULT_TOOLS`].
     pub all_tools: bool,
     /// Leaves a new key out of the text of a result, so that only its structured content has it.
     pub redact_text: bool,
@@ -65,13 +65,13 @@ pub struct SchemaError {
 /// The caller of the calls of one server.
 #[derive(Clone)]
 pub enum Callers {
-    /// The same always.
+    /// One caller for all calls.
     One(Caller),
     /// The [`HttpCall`] of each HTTP request.
     EachRequest,
 }
 
-/// The call that one HTTP request makes: its caller, and the outcome for the HTTP layer.
+/// The call of one HTTP request: its caller, and the outcome for the HTTP layer.
 #[derive(Clone)]
 pub struct HttpCall {
     caller: Caller,
@@ -79,7 +79,7 @@ pub struct HttpCall {
 }
 
 impl HttpCall {
-    /// A call of this caller.
+    /// Creates a call of this caller.
     pub fn new(caller: Caller) -> Self {
         Self { caller, outcome: Arc::default() }
     }
@@ -89,7 +89,7 @@ impl HttpCall {
         &self.caller
     }
 
-    /// The outcome; `None` if the request reached no tool.
+    /// Returns the outcome; `None` if the request called no tool.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.outcome.get()
     }
@@ -115,7 +115,7 @@ impl<S: ProjectStorage> Clone for McpServer<S> {
 }
 
 impl<S: ProjectStorage> McpServer<S> {
-    /// A server of this authority's tools.
+    /// Creates a server for this authority's tools.
     pub fn new(keycell: Arc<Keycell<S>>, callers: Callers, options: McpOptions) -> Result<Self, SchemaError> {
         let count = if options.all_tools { TOOLS.len() } else { DEFAULT_TOOLS };
         let tools = TOOLS.iter().take(count).map(described).collect::<Result<_, _>>()?;
@@ -126,7 +126,7 @@ impl<S: ProjectStorage> McpServer<S> {
         context.extensions.get::<Parts>().and_then(|request| request.extensions.get())
     }
 
-    /// Calls a tool, and leaves the outcome for the HTTP layer.
+    /// Calls a tool, and records the outcome for the HTTP layer.
     async fn call(
         &self,
         name: &str,
@@ -173,7 +173,7 @@ impl<S: ProjectStorage> ServerHandler for McpServer<S> {
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
-        // All that the SDK knows, the newest first.
+        // All revisions of the SDK, newest first.
         ProtocolVersion::KNOWN_VERSIONS.iter().rev().cloned().collect()
     }
 
@@ -195,7 +195,7 @@ impl<S: ProjectStorage> ServerHandler for McpServer<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         if !self.tools.iter().any(|tool| tool.name == request.name) {
-            // The name is not repeated: it may be a key in the wrong place.
+            // The name is not repeated: it may be a misplaced key.
             return Err(ErrorData::invalid_params(ToolError::UnknownTool.to_string(), None));
         }
         let arguments = Value::Object(request.arguments.unwrap_or_default());
@@ -203,12 +203,12 @@ impl<S: ProjectStorage> ServerHandler for McpServer<S> {
             result = self.call(&request.name, arguments, &context) => {
                 Ok(result?.map_or_else(|error| failure(&error), |output| self.success(output)).into())
             }
-            // The client has given up, so its read of the storage is dropped.
+            // The client has cancelled the call, so its read of the storage is dropped.
             () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was cancelled", None)),
         }
     }
 
-    /// Answers methods that the SDK does not know, and known ones whose parameters it cannot read.
+    /// Handles unknown methods, and known ones with invalid parameters.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
@@ -262,12 +262,12 @@ impl<S: ProjectStorage> ServerHandler for McpServer<S> {
     }
 }
 
-/// The method is not repeated: it may be a key in the wrong place.
+/// The method is not repeated: it may be a misplaced key.
 fn unknown_method() -> ErrorData {
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "there is no method of this name", None)
 }
 
-/// The error object as text alone: structured content has to match the tool's output schema.
+/// Returns the error object as text only: structured content must match the tool's output schema.
 fn failure(error: &Error) -> CallToolResult {
     let text = serde_json::to_string(error).unwrap_or_else(|_| error.to_string());
     CallToolResult::error(vec![ContentBlock::text(text)])

@@ -1,4 +1,4 @@
-//! JSON-RPC messages from outside.
+//! JSON-RPC messages from clients.
 
 use rmcp::model::ClientJsonRpcMessage;
 use serde_json::{Value, json};
@@ -8,16 +8,16 @@ use crate::json::{self, JsonError};
 /// The reason why a text is not a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageError {
-    /// It is longer than this number of bytes.
+    /// The text is longer than this number of bytes.
     TooLong(usize),
-    /// It is refused as JSON.
+    /// The text is not valid JSON.
     Json(JsonError),
-    /// It is JSON, but not a message of MCP. It has this id, or `null`.
+    /// The text is JSON, but not a message of MCP. Its id is this one, or `null`.
     NotMcp(Value),
 }
 
 impl MessageError {
-    /// The error as a JSON-RPC message.
+    /// Returns the error as a JSON-RPC message.
     pub fn to_message(&self) -> Value {
         let (code, message, id) = match self {
             Self::TooLong(max) => (-32600, format!("the message is longer than {max} bytes"), &Value::Null),
@@ -29,12 +29,12 @@ impl MessageError {
     }
 }
 
-/// Checks that a text is JSON and means the same to every parser.
+/// Checks that a text is JSON without duplicate members.
 pub fn check(text: &[u8]) -> Result<(), MessageError> {
     json::check(text).map_err(MessageError::Json)
 }
 
-/// The error for JSON that is not a message of MCP.
+/// Returns the error for JSON that is not a message of MCP.
 pub fn not_mcp(text: &[u8]) -> MessageError {
     let value: Value = serde_json::from_slice(text).unwrap_or_default();
     let id = value.get("id").filter(|id| id.is_string() || id.is_i64()).cloned();

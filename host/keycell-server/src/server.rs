@@ -11,7 +11,7 @@ use crate::{
     mcp::{Callers, McpOptions, McpServer, SchemaError},
 };
 
-/// The names by which every server may be called.
+/// The host names that every server allows.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// The reason why a server cannot be set up.
@@ -75,7 +75,7 @@ impl<S: ProjectStorage> Server<S> {
         self
     }
 
-    /// Adds networks of proxies whose `X-Forwarded-For` or `Forwarded` is believed.
+    /// Adds networks of proxies whose `X-Forwarded-For` or `Forwarded` is trusted.
     #[must_use]
     pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.trusted_proxies.extend(networks);
@@ -89,31 +89,31 @@ impl<S: ProjectStorage> Server<S> {
         self
     }
 
-    /// Sets the maximum number of connections of one address, and of requests at the same time of
-    /// one client behind a trusted proxy. Default: 256.
+    /// Sets the maximum number of connections of one address, and of concurrent requests of one
+    /// client behind a trusted proxy. Default: 256.
     #[must_use]
     pub fn max_connections_per_address(mut self, connections: usize) -> Self {
         self.limits.per_address = connections;
         self
     }
 
-    /// Sets the time in which a request must be answered. Default: 20 seconds.
+    /// Sets the timeout of a request. Default: 20 seconds.
     #[must_use]
     pub fn request_timeout(self, request_timeout: Duration) -> Self {
         Self { request_timeout, ..self }
     }
 
-    /// Serves `/metrics` on this listener, and not beside the other routes.
+    /// Serves `/metrics` on this listener instead of the main one.
     #[must_use]
     pub fn metrics_listener(self, listener: TcpListener) -> Self {
         Self { metrics: Some(listener), ..self }
     }
 
-    /// Serves until `stop` is ready, then ends the requests under way, within 10 seconds.
+    /// Serves until `stop` is ready, then gives running requests 10 seconds to complete.
     ///
     /// # Errors
     ///
-    /// A setting is invalid. Errors of connections end these and no others.
+    /// A setting is invalid. An error of a connection only ends that connection.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
         let address = listener.local_addr()?;
         let own = address.to_string();

@@ -129,7 +129,7 @@ fn a_database_of_another_program_is_unchanged() {
     }
 }
 
-/// What the other program has is in its write-ahead log alone.
+/// The content of the other program's file is only in its write-ahead log.
 #[test]
 fn a_database_that_another_program_has_open_is_unchanged() {
     let (directory, path) = database();

@@ -9,7 +9,7 @@ use keycell::{
 use keycell_sqlite::{SqliteError, SqliteStorage, check};
 use serde::Deserialize;
 
-/// What the database holds, in the records of this version.
+/// The content of the database as records of this version.
 #[derive(Deserialize)]
 struct Contents {
     projects: Vec<Project>,

@@ -5,7 +5,7 @@ import { browserForTests } from './browser.js';
 
 const browser = await browserForTests();
 
-/** What pages log or request elsewhere, which must be nothing. */
+/** Log entries of pages and their requests to other origins. There must be none. */
 const strange: string[] = [];
 afterEach(() => assert.deepEqual(strange.splice(0), []));
 

@@ -1,4 +1,4 @@
-//! The presented key, and what RFC 6750 answers.
+//! Bearer authentication: the presented key and the challenges of RFC 6750.
 
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ use super::{
 const NO_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"keycell\"");
 /// The challenge to a request with a key that is not valid.
 const INVALID_KEY: HeaderValue = HeaderValue::from_static("Bearer realm=\"keycell\", error=\"invalid_token\"");
-/// The delay of the answer to one wrong key of too many.
+/// The delay of the response to a throttled wrong key.
 const THROTTLED: Delay = Delay(Duration::from_secs(1));
 
-/// Takes the key out of the headers, if there is exactly one.
+/// Removes the key from the headers. Returns it if there is exactly one.
 pub fn take_bearer(headers: &mut HeaderMap) -> Option<SecretKey> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let key = match (values.next(), values.next()) {
@@ -40,18 +40,18 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-/// The answer to a request without a key.
+/// Returns the response to a request without a key.
 pub fn no_key() -> Response {
     let details = Details::new("unauthenticated", "the request has no API key: send it as Authorization: Bearer");
     (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, NO_KEY)], Extension(details)).into_response()
 }
 
-/// A value of `Retry-After`: whole seconds, rounded up.
+/// Returns a value of `Retry-After`: whole seconds, rounded up.
 pub fn seconds(time: Duration) -> HeaderValue {
     HeaderValue::from(time.as_secs() + u64::from(time.subsec_nanos() > 0))
 }
 
-/// The answer to a key that is not valid. With a time: too many of them came.
+/// Returns the response to a key that is not valid. A time means that the attempt was throttled.
 pub fn invalid_key(retry_after: Option<Duration>) -> Response {
     match retry_after {
         None => {
@@ -66,14 +66,14 @@ pub fn invalid_key(retry_after: Option<Duration>) -> Response {
     }
 }
 
-/// The answer to a key that lacks this scope.
+/// Returns the response to a key that lacks this scope.
 pub fn lacks_scope(scope: &str) -> Response {
     let challenge = format!("Bearer realm=\"keycell\", error=\"insufficient_scope\", scope=\"{scope}\"");
     let details = details(&Error::InsufficientScope { scope: scope.to_owned() });
     (StatusCode::FORBIDDEN, [(WWW_AUTHENTICATE, challenge)], Extension(details)).into_response()
 }
 
-/// The part of a valid key that is public: `<prefix>_<lookup>`.
+/// Returns the public part of a valid key: `<prefix>_<lookup>`.
 pub fn public_part(key: &str) -> &str {
     key.rsplit_once('_').map_or("", |(public, _)| public)
 }

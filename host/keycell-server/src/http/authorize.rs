@@ -1,9 +1,9 @@
 //! `/v1/authorize`, for the authorization requests of gateways.
 //!
-//! Gateways differ in what they do with an answer, so there are few: 200 with an empty body and
-//! every identity header, 401, 403, 429 and 503. A gateway that forwards a client's own header where
-//! the answer has none thus never does. For nginx, which takes 401 and 403 only, `?deny=403` answers
-//! every other refusal with 403, and the status in `X-Keycell-Status`.
+//! The statuses are 200, 401, 403, 429 and 503, because gateways differ in their support for
+//! others. A 200 always has every identity header, because some gateways forward the client's
+//! header if the response has none. nginx supports only 401 and 403: with `?deny=403`, every other
+//! refusal is 403, with its status in `X-Keycell-Status`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -67,7 +67,7 @@ async fn handle<S: ProjectStorage>(
     response
 }
 
-/// Takes the key out of `Authorization`, or else out of `X-Api-Key`.
+/// Removes the key from `Authorization`, or else from `X-Api-Key`, and returns it.
 fn take_key(headers: &mut HeaderMap) -> Option<SecretKey> {
     let mut values = headers.get_all(X_API_KEY).iter();
     let alone = match (values.next(), values.next()) {
@@ -93,7 +93,7 @@ async fn authorize<S: ProjectStorage>(
         Ok(Verification::Refused(Refusal::Malformed | Refusal::Unknown | Refusal::Revoked | Refusal::Expired)) => {
             Outcome::Invalid
         }
-        // Invalid scopes say nothing about the key.
+        // Invalid scopes do not show whether the key is valid.
         Err(error @ Error::InvalidInput { .. }) => Outcome::Unknown(error.clone()),
         other => Outcome::from(&other.as_ref().map_err(Clone::clone)),
     };
@@ -128,8 +128,8 @@ fn authorized(key: &VerifiedApiKey) -> Response {
     (StatusCode::OK, headers).into_response()
 }
 
-/// A value as printable ASCII: everything else, `%`, and spaces at the ends, which HTTP would
-/// remove, are percent-encoded.
+/// Encodes a value as printable ASCII. Other characters, `%`, and spaces at the ends, which HTTP
+/// would remove, are percent-encoded.
 fn encoded(value: &str) -> String {
     let last = value.len().saturating_sub(1);
     let encode = |(at, byte): (usize, u8)| match byte {
@@ -150,7 +150,7 @@ fn refused<S: ProjectStorage>(gate: &Gate<S>, refusal: &Refusal) -> Response {
     }
 }
 
-/// The answer to a verification that the key's rate limit refused.
+/// Returns the response to a verification that the key's rate limit refused.
 pub fn rate_limited(retry_after: Duration) -> Response {
     let details = Details::new("rate-limited", "the rate limit of the API key is used up");
     let mut response = problem::with_details(StatusCode::TOO_MANY_REQUESTS, details);

@@ -1,4 +1,4 @@
-//! `/v1/caller`: the owner of the presented key, and what its holder may do.
+//! `/v1/caller`: the owner and the rights of the presented key.
 
 use std::{sync::Arc, time::Duration};
 
@@ -48,7 +48,7 @@ struct Described<'a> {
     defaults: Defaults<'a>,
 }
 
-/// What the policy gives a key whose maker names nothing else, for forms.
+/// The policy's defaults for new keys, which pages show in forms.
 #[derive(Serialize)]
 struct Defaults<'a> {
     default_scopes: Vec<&'a str>,

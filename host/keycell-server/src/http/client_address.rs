@@ -1,4 +1,4 @@
-//! The address of the client, behind trusted proxies or not.
+//! The address of the client, also behind trusted proxies.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -41,15 +41,16 @@ pub async fn find(
 }
 
 impl TrustedProxies {
-    /// Whether a proxy with this address is trusted.
+    /// Returns whether a proxy with this address is trusted.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
-    /// The address of the client: from the right, the first one that is no trusted proxy.
+    /// Returns the address of the client: from the right, the first one that is not a trusted
+    /// proxy.
     ///
-    /// A proxy appends to one of the two headers and hands on what the client sent in the other.
-    /// So if there are both, and they name different clients, neither is believed.
+    /// A proxy appends to one of the two headers and forwards the other unchanged. So if both
+    /// headers are present and name different clients, both are ignored.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
         let by_x_forwarded_for = self.nearest_untrusted(peer, &x_forwarded_for(headers));
@@ -63,7 +64,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Walks from the peer to the left, as long as the addresses are those of trusted proxies.
+    /// Goes from the peer to the left while the addresses belong to trusted proxies.
     fn nearest_untrusted(&self, peer: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
         let mut client = peer;
         for hop in hops.iter().rev() {
@@ -76,12 +77,12 @@ impl TrustedProxies {
     }
 }
 
-/// The addresses in `X-Forwarded-For`; `None` for what is no address.
+/// Returns the addresses in `X-Forwarded-For`; `None` for an element that is not an address.
 fn x_forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     elements(headers, &X_FORWARDED_FOR).map(|element| address(element.trim())).collect()
 }
 
-/// The addresses in the `for` parameters of `Forwarded`, RFC 7239; `None` for what is no address.
+/// Returns the addresses in the `for` parameters of `Forwarded` (RFC 7239), with `None` as above.
 fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let node = |element: &str| {
         element.split(';').find_map(|pair| {
@@ -92,8 +93,8 @@ fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     elements(headers, &FORWARDED).map(node).collect()
 }
 
-/// The elements of a list header. It is split at commas inside quoted strings, too: no address has
-/// one, and a quote that a client leaves open must not hide what a proxy appends.
+/// Returns the elements of a list header. Commas inside quoted strings separate elements, too: no
+/// address has a comma, and an open quote of a client must not hide the element of a proxy.
 fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     headers.get_all(name).iter().flat_map(|value| value.to_str().unwrap_or_default().split(','))
 }
@@ -105,8 +106,8 @@ fn address(text: &str) -> Option<IpAddr> {
     parsed.ok().map(|address| address.to_canonical())
 }
 
-/// The network of an address: limits count the 64 bits of an IPv6 network as one client, because
-/// one customer has them all.
+/// Returns the network of an address. Limits count an IPv6 /64 network as one client, because one
+/// customer usually has the whole network.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),

@@ -1,4 +1,4 @@
-//! Connections: their timeouts and their end.
+//! Connections: timeouts and shutdown.
 
 use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
 
@@ -26,17 +26,16 @@ use super::{
     slots::{Limits, Slot, Slots},
 };
 
-/// The time in which a client must send the headers of a request, and in which an idle connection
-/// must send the next.
+/// The timeout for the headers of a request, and for the next request of an idle connection.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time for which a client may read nothing of its answers.
+/// The timeout of a write while the client does not read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEADERS: usize = 64;
 /// The maximum size of all headers in bytes.
 const MAX_HEAD: usize = 16 << 10;
-/// The time that requests under way have when the server stops.
+/// The time for running requests to complete when the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
-/// The pause after the system has refused a connection.
+/// The pause after the system failed to accept a connection.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// The routers of a listener.
 pub struct Routers {
@@ -46,7 +45,7 @@ pub struct Routers {
     pub health: Router,
 }
 
-/// Serves until `stop` is ready, then ends what is under way.
+/// Serves until `stop` is ready, then completes running requests.
 pub async fn serve(
     listener: TcpListener,
     routers: Routers,
@@ -73,7 +72,7 @@ pub async fn serve(
                 }
                 Err(error) => {
                     tracing::warn!("the system refused a connection: {error}");
-                    // It may have no more file descriptors.
+                    // The process may have no more file descriptors.
                     slots.close_idle();
                     sleep(RETRY_INTERVAL).await;
                 }
@@ -86,7 +85,8 @@ pub async fn serve(
     }
 }
 
-/// Serves one client until it leaves, is too slow, has to make room, or the server stops.
+/// Serves one connection until the client disconnects, a timeout or eviction ends it, or the server
+/// stops.
 async fn serve_connection(
     stream: TcpStream,
     peer: Peer,
@@ -114,7 +114,7 @@ async fn serve_connection(
         tokio::select! {
             ended = connection.as_mut() => return ended.map_err(io::Error::other),
             () = activity.closing_requested() => {
-                // A request may have begun in the meantime. It is answered.
+                // A request that has begun in the meantime still gets its response.
                 if activity.is_idle() {
                     return Ok(());
                 }
@@ -124,7 +124,7 @@ async fn serve_connection(
         connection.as_mut().graceful_shutdown();
         connection.await.map_err(io::Error::other)
     };
-    // Its errors are the client's: it hung up, was too slow, or did not speak HTTP.
+    // The client caused the error: it disconnected, was too slow, or did not speak HTTP.
     if let Err(error) = served.await {
         tracing::debug!("a connection ended: {error}");
     }

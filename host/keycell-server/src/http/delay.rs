@@ -1,7 +1,7 @@
-//! Delayed answers, which slow down clients that send too many wrong keys.
+//! Delayed responses, which slow down clients that send too many wrong keys.
 //!
-//! The connection counts as idle during the delay, so it makes room for others. The layer stands
-//! outside of the limit on requests, so the delay does not count there either.
+//! During the delay, the connection counts as idle and can be closed for another one. The layer is
+//! outside of the limit on requests, so a delayed response does not count there.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,11 +10,11 @@ use tokio::time::sleep;
 
 use super::slots::Activity;
 
-/// The delay of an answer, as an extension of the response.
+/// The delay of a response, as its extension.
 #[derive(Clone, Copy)]
 pub struct Delay(pub Duration);
 
-/// Delays answers that have a [`Delay`].
+/// Delays responses that have a [`Delay`].
 pub async fn apply(Extension(activity): Extension<Arc<Activity>>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     if let Some(Delay(delay)) = response.extensions().get() {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::outcome::Outcome;
 
-/// The authority, as the routes reach it.
+/// The authority with its limits and metrics, for the routes.
 pub struct Gate<S: ProjectStorage> {
     pub keycell: Arc<Keycell<S>>,
     pub wrong_keys: WrongKeys,
@@ -21,12 +21,12 @@ pub struct Gate<S: ProjectStorage> {
 }
 
 impl<S: ProjectStorage> Gate<S> {
-    /// A gate of this authority.
+    /// Creates a gate to this authority.
     pub fn new(keycell: Arc<Keycell<S>>, metrics: Arc<Metrics>) -> Self {
         Self { keycell, wrong_keys: WrongKeys::default(), metrics }
     }
 
-    /// Makes a call of the component as the bearer of a key.
+    /// Calls the component as the bearer of a key.
     pub async fn call<T>(
         &self,
         client: IpAddr,
@@ -41,7 +41,7 @@ impl<S: ProjectStorage> Gate<S> {
         result.map_err(|error| problem::of(&error))
     }
 
-    /// Ends an attempt. Returns the answer to a key that is not valid or lacks a scope.
+    /// Ends an attempt. Returns a response if the key is not valid or lacks a scope.
     pub fn conclude(&self, attempt: Attempt<'_>, key: &SecretKey, outcome: Outcome) -> Result<(), Response> {
         match outcome {
             Outcome::Valid | Outcome::LacksScope(_) => attempt.succeeded(),

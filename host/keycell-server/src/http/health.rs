@@ -1,4 +1,4 @@
-//! Health probes: whether the process answers, and whether the storage can do its work.
+//! Health probes of the process and of the storage.
 
 use std::{
     error::Error,
@@ -10,9 +10,9 @@ use axum::{Router, extract::State, http::StatusCode, routing::get};
 use keycell::{Keycell, ProjectStorage};
 use tokio::{sync::Mutex, time::timeout};
 
-/// The time in which the storage must answer.
+/// The timeout of a check of the storage.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time for which an answer of the storage counts, so that probes cause little work.
+/// The lifetime of a result, so that frequent probes cause little work.
 const READY_FRESHNESS: Duration = Duration::from_secs(1);
 
 /// The routes `/healthz` and `/readyz`.
@@ -23,8 +23,8 @@ pub fn routes<S: ProjectStorage>(keycell: Arc<Keycell<S>>) -> Router {
 
 struct Readiness<S: ProjectStorage> {
     keycell: Arc<Keycell<S>>,
-    /// The newest answer of the storage and its time. The lock is held during a check, so that there
-    /// is one at a time.
+    /// The newest result and its time. The lock is held during a check, so that only one runs at a
+    /// time.
     last: Mutex<Option<(Instant, bool)>>,
 }
 

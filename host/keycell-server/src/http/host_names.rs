@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// The names by which clients may call the server, each with any port or with one.
+/// The allowed host names, each with one port or with any port.
 #[derive(Clone)]
 pub struct AllowedHosts(Vec<Host>);
 
@@ -38,7 +38,7 @@ impl Host {
 }
 
 impl AllowedHosts {
-    /// Parses the names; fails with the position, from 1, of the first that is none.
+    /// Parses the names. Fails with the position, from 1, of the first invalid one.
     pub fn parse(names: &[String]) -> Result<Self, usize> {
         (1..).zip(names).map(|(number, name)| Host::parse(name).ok_or(number)).collect::<Result<_, _>>().map(Self)
     }
@@ -53,7 +53,7 @@ impl AllowedHosts {
             return Err(StatusCode::BAD_REQUEST);
         };
         let host = host.to_str().ok().and_then(Host::parse).ok_or(StatusCode::BAD_REQUEST)?;
-        // RFC 9112, 3.2.2: the host in an absolute request target is the one that counts.
+        // RFC 9112, 3.2.2: the host in an absolute request target has precedence.
         let target = match uri.authority() {
             Some(target) => Some(Host::parse(target.as_str()).ok_or(StatusCode::BAD_REQUEST)?),
             None => None,
@@ -71,7 +71,7 @@ impl AllowedHosts {
     }
 }
 
-/// The host of an origin with a scheme of HTTP.
+/// Returns the host of an origin with an HTTP scheme.
 fn host_of_origin(origin: &str) -> Option<Host> {
     let (scheme, host) = origin.split_once("://")?;
     ["http", "https"].into_iter().any(|known| known.eq_ignore_ascii_case(scheme)).then(|| Host::parse(host))?

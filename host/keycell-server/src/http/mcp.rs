@@ -1,9 +1,8 @@
 //! MCP over HTTP, for the bearers of keys.
 //!
 //! A request that calls a tool makes one call of the component, which authenticates the key and
-//! does the tool's work. The outcome comes back through [`HttpCall`]. A request that reaches no tool
-//! (`initialize`, `tools/list`, a message that is refused) has no effect. It is authenticated before
-//! its answer is given.
+//! runs the tool. [`HttpCall`] returns the outcome. A request that calls no tool (`initialize`,
+//! `tools/list`, a refused message) has no effect. It is authenticated before it gets a response.
 
 use std::sync::Arc;
 
@@ -43,7 +42,7 @@ struct Endpoint<S: ProjectStorage> {
 pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>, server: McpServer<S>) -> Router {
     // The router has checked `Host` and `Origin`.
     let mut config = StreamableHttpServerConfig::default().disable_allowed_hosts();
-    // Each request is complete: nothing is kept between two of one client.
+    // Requests are stateless: there are no sessions.
     config.legacy_session_mode = false;
     config.json_response = true;
     let service =
@@ -61,7 +60,7 @@ async fn handle<S: ProjectStorage>(
         return no_key();
     };
     let (mut head, body) = request.into_parts();
-    // Before the attempt begins, so that a slow body keeps no place of it.
+    // The body is read before the attempt begins, so that a slow body holds no permit.
     let body = match body::read(body).await {
         Ok(body) => body,
         Err(refused) => return refused,
@@ -88,14 +87,14 @@ async fn handle<S: ProjectStorage>(
 }
 
 impl<S: ProjectStorage> Endpoint<S> {
-    /// The answer to a message, whether or not the caller is authenticated.
+    /// Returns the response to a message, without regard to authentication.
     async fn answer(&self, head: Parts, body: Bytes) -> Response {
         let says_json = body::is_json(&head.headers);
         if says_json && let Err(error) = message::check(&body) {
             return (StatusCode::BAD_REQUEST, Json(error.to_message())).into_response();
         }
         let response = self.service.handle(Request::from_parts(head, Full::new(body.clone()))).await;
-        // The SDK answers JSON that it cannot read as if it were an unknown media type.
+        // The SDK returns 415 for JSON that it cannot parse.
         if says_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             return (StatusCode::BAD_REQUEST, Json(message::not_mcp(&body).to_message())).into_response();
         }

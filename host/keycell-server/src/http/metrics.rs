@@ -1,6 +1,6 @@
 //! Metrics in the text format of Prometheus.
 //!
-//! No label has a key, a user or a project.
+//! Labels contain no key, user or project.
 
 use std::{
     collections::BTreeMap,
@@ -44,12 +44,12 @@ pub struct Metrics {
 
 #[derive(Default)]
 struct Histogram {
-    /// The number of times in each bucket; the last is that of times above all bounds.
+    /// The counts of the buckets. The last one is for times above all bounds.
     counts: [u64; BUCKETS.len() + 1],
     sum: Duration,
 }
 
-/// The time of a call, which ends when this is dropped.
+/// A timer of a call. It stops when dropped.
 pub struct Timer<'a> {
     metrics: &'a Metrics,
     begun: Instant,
@@ -155,7 +155,7 @@ pub fn routes(metrics: Arc<Metrics>) -> Router {
     Router::new().route("/metrics", get(show)).with_state(metrics)
 }
 
-/// A request that is under way.
+/// A request in progress.
 struct UnderWay(Arc<Metrics>);
 
 impl Drop for UnderWay {
@@ -164,7 +164,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// Counts a request and its answer.
+/// Counts a request and its response.
 pub async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let (method, route) = (method(&request), route(&request).to_owned());
     metrics.requests_under_way.fetch_add(1, Ordering::Relaxed);

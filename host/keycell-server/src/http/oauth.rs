@@ -33,7 +33,8 @@ pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>) -> Router {
     Router::new().route("/v1/introspect", post(introspect::<S>)).route("/v1/revoke", post(revoke::<S>)).with_state(gate)
 }
 
-/// Introspects a key. The caller presents its own key as a bearer token or as the password of Basic.
+/// Introspects a key. The caller presents its own key as a bearer token or as the password of
+/// Basic.
 async fn introspect<S: ProjectStorage>(
     State(gate): State<Arc<Gate<S>>>,
     Extension(ClientAddress(client)): Extension<ClientAddress>,
@@ -73,7 +74,7 @@ fn active(key: &VerifiedApiKey) -> Value {
         "active": true,
         "token_type": "Bearer",
         "scope": key.scopes.join(" "),
-        // As a list, too: some clients compare a member as a whole.
+        // The scopes are also a list, because some clients compare whole members.
         "scopes": key.scopes,
         "client_id": id,
         "jti": id,
@@ -91,13 +92,13 @@ fn active(key: &VerifiedApiKey) -> Value {
     answer
 }
 
-/// The time in an id, which is a UUIDv7: its first 48 bits are milliseconds since 1970.
+/// Returns the time in a UUIDv7: its first 48 bits are milliseconds since 1970.
 fn issued_at(id: &str) -> Option<i64> {
     let digits: String = id.chars().filter(|digit| *digit != '-').take(12).collect();
     i64::from_str_radix(&digits, 16).ok()
 }
 
-/// Revokes the presented key, by the authority of the key itself.
+/// Revokes the presented key. The key itself is the caller.
 async fn revoke<S: ProjectStorage>(
     State(gate): State<Arc<Gate<S>>>,
     Extension(ClientAddress(client)): Extension<ClientAddress>,
@@ -117,13 +118,13 @@ async fn revoke<S: ProjectStorage>(
     });
     match revoked.await {
         Ok(()) => StatusCode::OK.into_response(),
-        // RFC 7009, 2.2: a token that is not valid is revoked already.
+        // RFC 7009, 2.2: an invalid token counts as revoked.
         Err(refused) if refused.status() == StatusCode::UNAUTHORIZED => StatusCode::OK.into_response(),
         Err(refused) => refused,
     }
 }
 
-/// The field `token` of a form; `None` if it is missing or repeated.
+/// Returns the field `token` of a form; `None` if it is missing or repeated.
 async fn token(request: Request) -> Result<Option<SecretKey>, Response> {
     let body: Bytes = body::read(request.into_body()).await?;
     Ok(form::single(&body, "token").map(SecretKey::from))
@@ -134,7 +135,8 @@ fn no_token() -> Response {
     problem::with_details(StatusCode::BAD_REQUEST, Details::new("invalid-request", detail))
 }
 
-/// Takes the caller's key out of `Authorization`: a bearer token, or the password of Basic.
+/// Removes the caller's key from `Authorization` and returns it: a bearer token, or the password of
+/// Basic.
 fn take_client_key(headers: &mut HeaderMap) -> Option<SecretKey> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let basic = match (values.next(), values.next()) {

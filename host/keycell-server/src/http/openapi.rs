@@ -114,7 +114,7 @@ fn described(operation: &Operation) -> serde_json::Result<Value> {
     Ok(described)
 }
 
-/// Takes a property out of an object's schema.
+/// Removes a property from an object's schema and returns it.
 fn taken(schema: &mut Value, name: &str) -> Option<Value> {
     if let Some(required) = schema["required"].as_array_mut() {
         required.retain(|other| other != name);
@@ -128,7 +128,7 @@ fn query_parameters(input: &Value) -> Vec<Value> {
     properties.map(parameter).collect()
 }
 
-/// The paths that are no tools.
+/// The paths without a tool.
 fn other_paths() -> Map<String, Value> {
     let problem = json!({"$ref": "#/components/responses/Problem"});
     let token_form = json!({

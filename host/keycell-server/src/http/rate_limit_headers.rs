@@ -7,13 +7,13 @@ use serde_json::Value;
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The headers for a key's limit.
+/// Returns the headers for a key's limit.
 pub fn of(state: &RateLimitState) -> HeaderMap {
     let milliseconds = u64::try_from(state.reset_after.as_millis()).unwrap_or(u64::MAX);
     headers(state.limit.requests.into(), state.limit.window_seconds.into(), state.remaining.into(), milliseconds)
 }
 
-/// The headers for the limit in the output of `verify_api_key`; none if the key has no limit.
+/// Returns the headers for the limit in the output of `verify_api_key`, if the key has one.
 pub fn of_json(state: &Value) -> HeaderMap {
     let field = |name: &str| state[name].as_u64();
     match (field("requests"), field("window_seconds"), field("remaining"), field("reset_after_ms")) {

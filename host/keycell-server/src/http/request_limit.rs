@@ -1,7 +1,7 @@
-//! The limit on requests of one client at the same time.
+//! The limit on concurrent requests of one client.
 //!
-//! A client without a proxy has as many connections at most. Behind a trusted proxy, whose
-//! connections have no limit of their own, this is the limit on each of its clients.
+//! The connections of a trusted proxy are not limited, so this is the limit on each client behind
+//! it. Other clients cannot exceed it, because the limit on their connections is the same.
 
 use std::{
     collections::HashMap,
@@ -19,14 +19,14 @@ use axum::{
 
 use super::client_address::{ClientAddress, network};
 
-/// The requests that are under way, by client.
+/// The numbers of concurrent requests, by client.
 pub struct RequestLimit {
     max: usize,
     under_way: Mutex<HashMap<IpAddr, usize>>,
 }
 
 impl RequestLimit {
-    /// A limit of `max` requests for each client.
+    /// Creates a limit of `max` requests for each client.
     pub fn new(max: usize) -> Self {
         Self { max, under_way: Mutex::default() }
     }
@@ -47,7 +47,7 @@ impl RequestLimit {
     }
 }
 
-/// A request that is under way.
+/// A request in progress.
 struct UnderWay<'a> {
     limit: &'a RequestLimit,
     client: IpAddr,
@@ -65,7 +65,7 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// Refuses a request if its client has too many under way.
+/// Refuses a request if its client has too many concurrent ones.
 pub async fn apply(
     State(limit): State<Arc<RequestLimit>>,
     Extension(ClientAddress(client)): Extension<ClientAddress>,

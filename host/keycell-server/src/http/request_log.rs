@@ -14,18 +14,18 @@ use uuid::Uuid;
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
 
-/// The id of a request. It is always made here, because a client could send anything.
+/// The id of a request. The server always makes it, because it cannot trust the client's.
 #[derive(Clone, Copy)]
 pub struct RequestId(Uuid);
 
 impl RequestId {
-    /// The id as a URI.
+    /// Returns the id as a URI.
     pub fn urn(&self) -> String {
         self.0.urn().to_string()
     }
 }
 
-/// Logs a request when it is over, and returns its id in the header `x-request-id`.
+/// Logs a request at its end, and sets the header `x-request-id`.
 pub async fn log(mut request: Request, next: Next) -> Response {
     let id = RequestId(Uuid::new_v4());
     request.extensions_mut().insert(id);
@@ -44,8 +44,8 @@ pub async fn log(mut request: Request, next: Next) -> Response {
     .await
 }
 
-/// The line of a request. It is written when this is dropped, so that a request whose client has
-/// left before the answer has a line, too.
+/// The log line of a request. It is written when dropped, so that a request whose client
+/// disconnects early has a line, too.
 struct Entry {
     begun: Instant,
     method: &'static str,
@@ -59,12 +59,12 @@ impl Entry {
     }
 }
 
-/// The method, if it is a known one: a client could send any text.
+/// Returns the method if it is known, because a client could send any text.
 pub fn method(request: &Request) -> &'static str {
     METHODS.into_iter().find(|known| request.method() == known).unwrap_or("other")
 }
 
-/// The pattern of the route. The path itself could hold a key.
+/// Returns the pattern of the route, because the path could contain a key.
 pub fn route(request: &Request) -> &str {
     request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str)
 }

@@ -1,7 +1,7 @@
 //! The tools as REST, under `/v1/keys` and `/v1/events`.
 //!
-//! The arguments of a tool come from the path, two headers, and the query or a JSON body. The tool's
-//! schema checks them, and the answer is the tool's output.
+//! The arguments of a tool come from the path, two headers, and the query or a JSON body. The
+//! tool's schema validates them, and the response is the tool's output.
 
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ fn route<S: ProjectStorage>(operation: &'static Operation) -> serde_json::Result
     Ok(on(filter, handler))
 }
 
-/// The arguments of the tool, or the answer to a request that has none.
+/// Returns the arguments of the tool, or the response to an invalid request.
 fn arguments(
     operation: &Operation,
     schema: &Value,
@@ -112,7 +112,7 @@ fn arguments(
     if takes(schema, "idempotency_key")
         && let Some(key) = single(&head.headers, &IDEMPOTENCY_KEY)?
     {
-        // The header's draft has a quoted string, many clients send the bare value.
+        // The draft of the header has a quoted string, but many clients send the bare value.
         let bare = key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(key);
         arguments.insert("idempotency_key".to_owned(), bare.into());
     }
@@ -121,19 +121,19 @@ fn arguments(
         && tag != "*"
     {
         let revision = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        // A tag that is none of ours cannot match.
+        // A tag that the server did not make cannot match.
         let revision: u32 = revision.and_then(|text| text.parse().ok()).ok_or_else(precondition_failed)?;
         arguments.insert("if_revision".to_owned(), revision.into());
     }
     Ok(Value::Object(arguments))
 }
 
-/// Whether a tool with this input schema has the argument.
+/// Returns whether a tool with this input schema has the argument.
 fn takes(schema: &Value, argument: &str) -> bool {
     schema["properties"].get(argument).is_some()
 }
 
-/// The value of a header that may be there once.
+/// Returns the value of a header, which must not be repeated.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Response> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -153,7 +153,7 @@ fn precondition_failed() -> Response {
     problem::with_details(StatusCode::PRECONDITION_FAILED, Details::new("conflict", detail))
 }
 
-/// Query parameters, with numbers where the schema has numbers.
+/// Parses query parameters. Types of numbers come from the schema.
 fn from_query(query: &str, schema: &Value) -> Result<Map<String, Value>, Response> {
     let mut arguments = Map::new();
     for (name, value) in form::pairs(query.as_bytes()) {
@@ -170,7 +170,7 @@ fn from_query(query: &str, schema: &Value) -> Result<Map<String, Value>, Respons
     Ok(arguments)
 }
 
-/// A JSON object, or nothing, which is an object without members.
+/// Parses a JSON object. An empty body is an empty object.
 pub fn from_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, Response> {
     if body.is_empty() {
         return Ok(Map::new());
@@ -187,7 +187,7 @@ pub fn from_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>
     serde_json::from_slice(body).map_err(|_| invalid("the body must be a JSON object".to_owned()))
 }
 
-/// The output of a tool, with the headers that follow from it.
+/// Returns the response with the output of a tool and the headers that belong to it.
 fn answer(operation: &Operation, output: &Value) -> Response {
     let Ok(text) = serde_json::to_vec(output) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -1,9 +1,9 @@
-//! Memory that held keys.
+//! Memory that is overwritten when it is dropped.
 //!
-//! Bodies of requests and of answers are overwritten when they are dropped, as keys in
-//! [`SecretKey`](keycell::SecretKey) are. Out of reach are the read and write buffers of hyper, the
-//! header value of `Authorization`, and the strings that the MCP library parses from a body: their
-//! memory is freed as it is.
+//! Bodies of requests and responses are overwritten, like keys in
+//! [`SecretKey`](keycell::SecretKey). The buffers of hyper, the header value of `Authorization`,
+//! and the strings that the MCP library parses from a body belong to other crates. Their memory is
+//! freed without being overwritten.
 
 use bytes::{Bytes, BytesMut};
 use zeroize::Zeroize;
@@ -23,7 +23,7 @@ impl Drop for Wiped {
 }
 
 /// Makes bytes that are overwritten when the last of their clones is dropped. Bytes that are
-/// already shared stay as they are.
+/// already shared are not overwritten.
 pub fn on_drop(bytes: Bytes) -> Bytes {
     match bytes.try_into_mut() {
         Ok(bytes) => Bytes::from_owner(Wiped(bytes)),
