@@ -34,6 +34,7 @@ const SUITES: &[Suite] = &[
     Suite { dir: JAVASCRIPT_HOSTS, language: Language::Node, needs_browser: false },
     Suite { dir: JAVASCRIPT_HOSTS, language: Language::Node, needs_browser: true },
     Suite { dir: "examples/python", language: Language::Python, needs_browser: false },
+    Suite { dir: "host/keycell-postgres/tests/sql", language: Language::Python, needs_browser: false },
 ];
 
 /// Runs them. A suite whose language is not installed is skipped, and said to be, unless none may be.

@@ -87,7 +87,10 @@ fn test(shell: &Shell, no_skip: bool) -> Result<()> {
     builds::tests(shell)?;
     if no_skip {
         shell.set_var("KEYCELL_GATEWAYS", "required");
+        shell.set_var("KEYCELL_POSTGRES", "required");
     }
+    // A test writes the statements for PostgreSQL there, and another one parses them.
+    shell.set_var("KEYCELL_SQL", shell.current_dir().join("target/statements.json"));
     cmd!(shell, "cargo test --workspace").run()?;
     compose(shell)?;
     languages::test(shell, no_skip)

@@ -53,6 +53,11 @@ impl Connections {
         self.round_trips.load(Ordering::Relaxed)
     }
 
+    /// A connection, for migrations.
+    pub async fn connection(&self) -> Result<Object> {
+        self.get(Instant::now() + CALL_TIMEOUT).await
+    }
+
     /// Runs a statement that returns rows.
     pub async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
         let deadline = Instant::now() + CALL_TIMEOUT;
@@ -69,6 +74,18 @@ impl Connections {
             pause = MAX_PAUSE.min(pause * 2);
         }
         Err(PostgresError::Busy)
+    }
+
+    /// Runs a statement that returns one row at most.
+    pub async fn query_optional(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Option<Row>> {
+        Ok(self.query(sql, parameters).await?.into_iter().next())
+    }
+
+    /// Runs a statement that writes. Returns `Conflict` unless it returns `rows` rows.
+    ///
+    /// Each statement that writes is a transaction of its own: it does all of it or nothing.
+    pub async fn write(&self, sql: &str, parameters: &[Parameter<'_>], rows: usize) -> Result<()> {
+        if self.query(sql, parameters).await?.len() == rows { Ok(()) } else { Err(PostgresError::Conflict) }
     }
 
     async fn try_query(&self, sql: &str, parameters: &[Parameter<'_>], deadline: Instant) -> Result<Vec<Row>> {

@@ -77,8 +77,8 @@ pub use policy::Policy;
 pub use projects::{ProjectAccess, ProjectAction};
 pub use secret_key::SecretKey;
 pub use storage::{
-    Action, AnyStorage, Cause, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member,
-    Project, ProjectReference, ProjectStorage, ProjectWithRole, RateLimit, Role, StatusFilter, Storage, StorageError,
-    memory::MemoryStorage,
+    Action, AnyStorage, Cause, ChangeFeed, Changes, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord,
+    KeyWithRole, Member, Project, ProjectReference, ProjectStorage, ProjectWithRole, RateLimit, Role, StatusFilter,
+    Storage, StorageError, memory::MemoryStorage,
 };
 pub use verification::{RateLimitState, Refusal, Verification, VerifiedApiKey};

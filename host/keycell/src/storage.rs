@@ -1,6 +1,7 @@
 //! The storage contract: records, filters, errors and the traits that a storage implements.
 
 mod any;
+mod changes;
 mod filter;
 pub(crate) mod memory;
 mod record;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 pub use self::{
     any::AnyStorage,
+    changes::{ChangeFeed, Changes},
     filter::{EventFilter, KeyFilter, StatusFilter},
     record::{
         Action, EventRecord, IdempotentRequest, KeyRecord, KeyWithRole, Member, Project, ProjectReference,

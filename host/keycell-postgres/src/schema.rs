@@ -1,0 +1,147 @@
+//! The schema `keycell`: its recognition, and migrations.
+
+use std::time::Duration;
+
+use deadpool_postgres::Object;
+use tokio::time::sleep;
+use tokio_postgres::error::SqlState;
+
+use crate::{
+    connections::Connections,
+    error::PostgresError,
+    rows::{column, number},
+    sql,
+};
+
+type Result<T> = std::result::Result<T, PostgresError>;
+
+/// The migrations. A released one never changes.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_keys.sql")];
+const LATEST: usize = MIGRATIONS.len();
+
+/// Before the first migration.
+const BOOTSTRAP: &str = "CREATE SCHEMA IF NOT EXISTS keycell;
+    CREATE TABLE IF NOT EXISTS keycell.migrations (version bigint NOT NULL PRIMARY KEY)";
+
+/// Tries to migrate while other hosts do the same.
+const MAX_TRIES: u32 = 50;
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The contents of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Nothing of keycell.
+    Empty,
+    /// The schema after this number of migrations.
+    Schema(usize),
+}
+
+impl Contents {
+    /// Recognises a database of keycell without a write.
+    async fn of(connection: &Object) -> Result<Self> {
+        let versions = match connection.query_typed(sql::VERSIONS, &[]).await {
+            Ok(rows) => rows.iter().map(|row| column(row, 0, "version")).collect::<Result<Vec<i64>>>()?,
+            Err(error) if is_one_of(&error, &[SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME]) => {
+                let tables = connection.query_typed(sql::TABLES, &[]).await?;
+                return if tables.is_empty() { Ok(Self::Empty) } else { Err(PostgresError::Foreign) };
+            }
+            Err(error) if is_one_of(&error, &[SqlState::UNDEFINED_COLUMN]) => return Err(PostgresError::Foreign),
+            Err(error) => return Err(error.into()),
+        };
+        if versions.iter().zip(1..).any(|(version, expected)| *version != expected) {
+            return Err(PostgresError::Foreign);
+        }
+        match versions.len() {
+            0 => Ok(Self::Empty),
+            version @ 1..=LATEST => Ok(Self::Schema(version)),
+            _ => Err(PostgresError::NewerSchema),
+        }
+    }
+
+    fn migrations(self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Schema(version) => version,
+        }
+    }
+}
+
+/// Returns an error unless the database has the latest schema.
+pub async fn require_latest(connections: &Connections) -> Result<()> {
+    match Contents::of(&connections.connection().await?).await? {
+        Contents::Empty => Err(PostgresError::Missing),
+        Contents::Schema(LATEST) => Ok(()),
+        Contents::Schema(_) => Err(PostgresError::OlderSchema),
+    }
+}
+
+/// Brings the database to the latest schema. Returns what it was.
+///
+/// A migration is a transaction that begins with the insert of its version. A second host waits at
+/// that row, and then finds the migration done.
+pub async fn migrate(connections: &Connections) -> Result<Contents> {
+    let mut connection = connections.connection().await?;
+    for _ in 0..MAX_TRIES {
+        let contents = Contents::of(&connection).await?;
+        if contents == Contents::Schema(LATEST) {
+            return Ok(contents);
+        }
+        match try_migrate(&mut connection, contents.migrations()).await {
+            Ok(true) => {
+                tracing::info!(from = contents.migrations(), to = LATEST, "the database schema was migrated");
+                return Ok(contents);
+            }
+            Ok(false) => {}
+            Err(error) if is_race(&error) => sleep(RETRY_INTERVAL).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(PostgresError::Busy)
+}
+
+/// Returns whether this host made the migrations.
+async fn try_migrate(connection: &mut Object, applied: usize) -> std::result::Result<bool, tokio_postgres::Error> {
+    let transaction = connection.transaction().await?;
+    if applied == 0 {
+        transaction.batch_execute(BOOTSTRAP).await?;
+    }
+    for (version, migration) in (1_i64..).zip(MIGRATIONS).skip(applied) {
+        if transaction.query_typed(sql::ADD_VERSION, &[number(&version)]).await?.is_empty() {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        transaction.batch_execute(migration).await?;
+    }
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Whether another host has made the same object at the same moment.
+fn is_race(error: &tokio_postgres::Error) -> bool {
+    is_one_of(
+        error,
+        &[
+            SqlState::UNIQUE_VIOLATION,
+            SqlState::DUPLICATE_SCHEMA,
+            SqlState::DUPLICATE_TABLE,
+            SqlState::DUPLICATE_OBJECT,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+        ],
+    )
+}
+
+fn is_one_of(error: &tokio_postgres::Error, codes: &[SqlState]) -> bool {
+    error.code().is_some_and(|code| codes.contains(code))
+}
+
+/// Makes a durable write that changes nothing, and checks the version.
+pub async fn check_ready(connections: &Connections) -> Result<()> {
+    let row = connections.query_optional(sql::REWRITE_VERSION, &[]).await?.ok_or(PostgresError::Missing)?;
+    let version: i64 = column(&row, 0, "version")?;
+    match usize::try_from(version) {
+        Ok(LATEST) => Ok(()),
+        Ok(..LATEST) => Err(PostgresError::OlderSchema),
+        _ => Err(PostgresError::NewerSchema),
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests on a PostgreSQL server, in one binary, because each links wasmtime.
+
+mod changes;
+mod errors;
+mod migrations;
+mod server;
+mod suite;
