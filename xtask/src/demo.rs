@@ -45,7 +45,7 @@ impl Demo<'_> {
         Ok(serde_json::from_str(&output)?)
     }
 
-    /// Searches the database's files for the keys, and for the names that must be there.
+    /// Checks that the database's files contain the names of the keys but not the keys.
     fn look_for_secrets(&self, dir: &Path, keys: &[&str]) -> Result<()> {
         let (mut bytes, mut files) = (Vec::new(), 0);
         for file in fs::read_dir(dir)? {

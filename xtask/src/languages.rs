@@ -1,5 +1,5 @@
-//! The tests in other languages. What they need besides the language itself is installed in the
-//! tree, in the versions that they name.
+//! The tests in other languages. Their dependencies are installed in the repository, in pinned
+//! versions.
 
 use std::{
     fs,
@@ -23,8 +23,8 @@ struct Suite {
     needs_browser: bool,
 }
 
-/// The hosts for Node.js and for browsers. The former takes part in the tests of the Python host, on
-/// the same database.
+/// The hosts for Node.js and for browsers. The tests of the Python host also run the host for
+/// Node.js, on the same database.
 const JAVASCRIPT_HOSTS: &str = "examples/javascript";
 
 const SUITES: &[Suite] = &[
@@ -37,7 +37,8 @@ const SUITES: &[Suite] = &[
     Suite { dir: "host/keycell-postgres/tests/sql", language: Language::Python, needs_browser: false },
 ];
 
-/// Runs them. A suite whose language is not installed is skipped, and said to be, unless none may be.
+/// Runs the tests. If a language is not installed, its suite is skipped with a message, or fails
+/// with `no_skip`.
 pub fn test(shell: &Shell, no_skip: bool) -> Result<()> {
     let root = shell.current_dir();
     shell.set_var("KEYCELL", binary("keycell")?);
@@ -64,7 +65,7 @@ pub fn test(shell: &Shell, no_skip: bool) -> Result<()> {
     Ok(())
 }
 
-/// The program that a suite needs and that is not here.
+/// Returns a program that a suite needs and that is not installed.
 fn missing(shell: &Shell, suite: &Suite) -> Option<&'static str> {
     let language = match suite.language {
         Language::Python => "python3",

@@ -34,7 +34,7 @@ pub fn run(shell: &Shell) -> Result<()> {
     say("Building the packages from their archives");
     let unpacked =
         Unpacked { shell, root: shell.current_dir(), dir: target.join("package/unpacked"), target, metadata };
-    // As an embedder has it, without the features that other packages ask for.
+    // An embedder's build does not have the features that other packages enable.
     let library = |package: &&Package| matches!(package.name.as_str(), "keycell" | "keycell-component");
     unpacked.run(packages.iter().filter(library), "test --workspace --test smoke")?;
     unpacked.run(packages.iter(), "build --workspace --bin keycell")
@@ -51,7 +51,7 @@ fn published(metadata: &Value) -> Result<Vec<Package>> {
         .collect()
 }
 
-/// Puts the component and its provenance into the package `keycell`.
+/// Copies the component and its provenance into the package `keycell`.
 fn carry_component(shell: &Shell) -> Result<()> {
     let messages = builds::messages(shell, "build --workspace --bin keycell")?;
     let library = |message: &&Value| {
@@ -67,7 +67,8 @@ fn carry_component(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// A workspace of unpacked archives that shares its build artifacts with the workspace of this tree.
+/// A workspace of unpacked archives that shares its build artifacts with this repository's
+/// workspace.
 struct Unpacked<'a> {
     shell: &'a Shell,
     root: PathBuf,
@@ -85,7 +86,7 @@ impl Unpacked<'_> {
         shell.create_dir(dir)?;
         for package in &packages {
             let archive = self.target.join("package").join(format!("{}.crate", package.directory));
-            // Archives have one old time for all files, by which cargo would see no change.
+            // All files of an archive have the same old time, so cargo would not detect changes.
             cmd!(shell, "tar --extract --touch --gzip --file {archive} --directory {dir}").quiet().run()?;
         }
         shell.write_file(dir.join("Cargo.toml"), self.workspace(&packages)?)?;
@@ -102,7 +103,8 @@ impl Unpacked<'_> {
         Ok(())
     }
 
-    /// The manifest: the unpacked packages in place of published ones, and this tree's profiles.
+    /// Returns the manifest: unpacked packages in place of published ones, and this workspace's
+    /// profiles.
     fn workspace(&self, packages: &[&Package]) -> Result<String> {
         let manifest = fs::read_to_string(self.root.join("Cargo.toml"))?;
         let profiles =

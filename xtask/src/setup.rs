@@ -10,18 +10,18 @@ use xshell::{Shell, cmd};
 
 const GUEST_TARGET: &str = "wasm32-unknown-unknown";
 
-/// The root of the tree.
+/// Returns the root of the repository.
 pub fn root() -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in a workspace")?;
     Ok(root.to_owned())
 }
 
-/// The path of a binary of the workspace in the profile `dev`, as xtask is.
+/// Returns the path of a workspace binary, in the profile `dev`.
 pub fn binary(name: &str) -> Result<PathBuf> {
     Ok(env::current_exe()?.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX)))
 }
 
-/// Reports the start of a step that takes long.
+/// Reports the start of a long step.
 pub fn say(text: &str) {
     eprintln!("==> {text}");
 }

@@ -1,4 +1,4 @@
-//! Cases, as the files of `tests/cases` hold them.
+//! The cases in the files of `tests/cases`.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ struct FileCase {
     steps: Vec<Value>,
 }
 
-/// The world in which a case begins.
+/// The state at the beginning of a case.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetUp {
@@ -148,7 +148,7 @@ pub enum Step {
 pub struct CallStep {
     /// The tool, `describe_caller` or `authorize_project`.
     pub call: String,
-    /// The caller as a [`CallerSetUp`], in which saved values may be missing.
+    /// The caller as a [`CallerSetUp`], which may contain names of saved values.
     #[serde(rename = "as")]
     pub caller: Option<Value>,
     #[serde(default = "no_arguments")]
@@ -193,11 +193,11 @@ pub enum CallerSetUp {
     },
 }
 
-/// Reads all cases. A case with rows is one for each row.
+/// Reads all cases. A case with rows becomes one case for each row.
 ///
 /// # Errors
 ///
-/// A file does not have the format.
+/// A file has an invalid format.
 pub fn cases() -> Result<Vec<Case>, CasesError> {
     let mut cases = Vec::new();
     for &(file, text) in FILES {

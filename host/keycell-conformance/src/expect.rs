@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// Replaces `${name}` by values. A text that is exactly one name becomes the value itself. Names
-/// without a value stay as they are.
+/// without a value are not replaced.
 pub fn substitute(value: &Value, variables: &BTreeMap<String, Value>) -> Value {
     match value {
         Value::String(text) => substitute_text(text, variables),

@@ -21,7 +21,7 @@ use keycell::ProjectStorage;
 
 use self::{calls::Calls, steps::Source};
 
-/// Makes so many random calls on an empty storage. Equal seeds make equal calls.
+/// Makes this number of random calls on an empty storage. Equal seeds make equal calls.
 ///
 /// # Panics
 ///

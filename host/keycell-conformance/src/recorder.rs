@@ -49,7 +49,7 @@ impl<S> Recorder<S> {
         &self.0.storage
     }
 
-    /// Forgets the calls and events of the step before.
+    /// Clears the calls and events of the previous step.
     pub fn begin_step(&self) {
         let mut log = self.log();
         log.calls.clear();
@@ -76,7 +76,7 @@ impl<S> Recorder<S> {
         self.log().last_request.clone()
     }
 
-    /// Whether a record that storage received has this text in it.
+    /// Returns whether a record that storage received contains this text.
     pub fn has_received(&self, text: &str) -> bool {
         self.log().received.iter().any(|received| received.contains(text))
     }
@@ -121,7 +121,7 @@ impl<S> Recorder<S> {
     }
 }
 
-/// The record as JSON, with the bytes of one field in hexadecimal.
+/// Returns the record as JSON, with the bytes of one field in hexadecimal.
 fn as_json(record: &impl Serialize, field: &str, bytes: &[u8]) -> Value {
     let mut json = serde_json::to_value(record).unwrap_or_default();
     if let Some(value) = json.get_mut(field) {

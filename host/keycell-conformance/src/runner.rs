@@ -156,7 +156,7 @@ impl<'a, S: ProjectStorage> World<'a, S> {
         })
     }
 
-    /// Makes the call. The outer error is one of the case or of a schema.
+    /// Makes the call. The outer error is an error of the case or of a schema.
     async fn make_call(
         &self,
         step: &CallStep,
@@ -229,7 +229,7 @@ impl<'a, S: ProjectStorage> World<'a, S> {
     }
 }
 
-/// A call's result as JSON. The outer error is one of the conversion.
+/// Converts a call's result to JSON. The outer error is an error of the conversion.
 fn as_json<T: Serialize>(result: Result<T, Error>) -> Result<Result<Value, Error>, String> {
     match result {
         Ok(result) => json(&result).map(Ok),
@@ -300,7 +300,8 @@ fn parse_policy(set_up: &PolicySetUp) -> Result<Policy, String> {
     Ok(policy)
 }
 
-/// A stream of bytes that each language can make: xorshift32, the low byte of each state.
+/// A stream of bytes that is simple to make in each language: xorshift32, the low byte of each
+/// state.
 fn xorshift32(seed: u32) -> Random {
     let state = AtomicU32::new(seed);
     Arc::new(move |bytes| {

@@ -10,9 +10,9 @@ use crate::{component::ComponentError, engine_config};
 /// The maximum number of instances at the same time; further calls wait.
 const MAX_INSTANCES: u32 = 64;
 /// The maximum number of calls that write at the same time, so that calls that wait for the disk or
-/// for a lock leave places for reads.
+/// for a lock leave slots for reads.
 const MAX_WRITES: usize = 32;
-/// The maximum number of calls that list at the same time, so that long scans leave places for
+/// The maximum number of calls that list at the same time, so that long scans leave slots for
 /// reads.
 const MAX_LISTS: usize = 16;
 /// The maximum size of an instance's memory, in bytes.

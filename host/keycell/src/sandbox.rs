@@ -92,14 +92,14 @@ impl Export {
     }
 }
 
-/// The class of a call. Reads may use every place of the pool.
+/// The class of a call. Reads may use every slot of the pool.
 enum Class {
     Read,
     List,
     Write,
 }
 
-/// Looks the exports up, once for all calls.
+/// Looks up the exports, once for all calls.
 fn exports(component: &Component) -> wasmtime::Result<HashMap<Export, ComponentExportIndex>> {
     let compiled = &component.compiled;
     let interface = compiled.get_export_index(None, INTERFACE).context(INTERFACE)?;
@@ -125,7 +125,7 @@ pub struct Sandbox<S: Storage> {
 }
 
 impl<S: Storage> Sandbox<S> {
-    /// Links the component, and does all that need not be repeated for each call.
+    /// Links the component, and does all other work that can be done once.
     pub fn new(component: &Component, shared: Shared<S>) -> Result<Self, ComponentError> {
         let pool = component.pool;
         let link = || {

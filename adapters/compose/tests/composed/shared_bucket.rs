@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// The number of names in a page of a listing, so that there are several pages.
+/// The page size of a listing, small enough for several pages.
 const PAGE: usize = 4;
 
 /// The only bucket of the store: `keycell`.
@@ -209,7 +209,7 @@ fn a_change_of_a_revision_that_another_call_has_claimed_is_a_conflict() {
 }
 
 #[test]
-fn a_store_that_is_down_is_a_trap() {
+fn a_failing_store_is_a_trap() {
     let bucket = Bucket::of("ann");
     let created = bucket.call(|keys, store| keys.call_create_api_key(store, "laptop", None, None)).unwrap().unwrap();
     let down = Bucket { is_down: true, ..bucket };
@@ -225,7 +225,7 @@ fn every_change_has_its_event() {
     bucket.call(|keys, store| keys.call_revoke_api_key(store, &created.id, None, None)).unwrap().unwrap();
     let page = bucket.call(|keys, store| keys.call_list_events(store, &list_events())).unwrap().unwrap();
     let mut actions: Vec<_> = page.events.iter().map(|event| (event.action.as_str(), event.fields.clone())).collect();
-    // Some may have the same millisecond, and then any order.
+    // Some may have the same millisecond. Then their order is not defined.
     actions.sort_unstable();
     let fields = |fields: &[&str]| fields.iter().map(|&field| field.to_owned()).collect::<Vec<_>>();
     let expected = [

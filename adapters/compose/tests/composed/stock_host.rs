@@ -1,5 +1,5 @@
-//! wasmtime with its own WASI and its own key-value store. Each opened bucket is a copy of the initial
-//! entries, so one instance makes every call here.
+//! wasmtime with its own WASI and its own key-value store. Each opened bucket is a copy of the
+//! initial entries, so one instance makes every call here.
 
 use wasmtime::{
     Store,
@@ -84,7 +84,7 @@ fn a_key_is_created_read_used_changed_rotated_listed_and_revoked() {
 
     let in_web = ListRequest { project_reference: Some("web".to_owned()), ..list() };
     let page = api_keys.call_list_api_keys(&mut store, &in_web).unwrap().unwrap();
-    // Both may have the same millisecond, and then either order.
+    // Both may have the same millisecond. Then their order is not defined.
     let listed = |id: &str| page.api_keys.iter().find(|key| key.id == id).unwrap();
     assert_eq!(page.api_keys.len(), 2);
     assert_eq!(listed(&replacement.id).rotated_from.as_ref(), Some(&created.id));

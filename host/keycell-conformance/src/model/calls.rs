@@ -491,8 +491,8 @@ fn texts(scopes: &rules::Scopes) -> Vec<String> {
     scopes.iter().map(|scope| (*scope).to_owned()).collect()
 }
 
-/// Compares a result with the expected one. Returns both if the call succeeds as it must, and
-/// `None` if it fails as it must.
+/// Compares a result with the expected one. Returns both values if the call succeeds, and `None` if
+/// it fails with the expected error.
 fn both<T, E>(result: Result<T, Error>, expected: Result<E, Failure>) -> Result<Option<(T, E)>, Difference> {
     match (result, expected) {
         (Ok(result), Ok(expected)) => Ok(Some((result, expected))),

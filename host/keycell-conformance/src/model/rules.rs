@@ -194,7 +194,7 @@ impl Model {
         actor.operator || actor.user == owner
     }
 
-    /// A key that is made by a key never gains.
+    /// Checks that a bearer's new key has no rights that the bearer's key does not have.
     fn may_hold(&self, actor: Actor, scopes: &Scopes, expires_at: Option<i64>) -> bool {
         let lives_no_longer = match (self.expiry(actor), expires_at) {
             (None, _) => true,

@@ -7,7 +7,7 @@ use super::rules::{ADMIN, PROJECTS, Policy, READ, SCOPES, USERS, VERIFY, WRITE};
 /// An index of a user in [`USERS`], of a project in [`PROJECTS`], or of a key.
 pub type Index = usize;
 
-/// The maker of a call.
+/// The caller of a step.
 #[derive(Clone, Copy, Debug)]
 pub enum Caller {
     Host,
@@ -170,7 +170,7 @@ impl Source {
         }
     }
 
-    /// A key, of which the newest come more often.
+    /// Picks a key, newer ones more often.
     fn key(&mut self, keys: usize) -> Index {
         if self.one_in(2) { self.below(keys) } else { keys - 1 - self.below(keys.min(6)) }
     }
@@ -249,7 +249,7 @@ impl Source {
 
     fn clock(&mut self) -> i64 {
         match self.below(40) {
-            // Past the time in which an issuing can be repeated.
+            // Past the lifetime of an idempotency key.
             0 => 25 * 60 * 60 * 1000,
             1..8 => -(self.below(500) as i64),
             _ => self.below(2_500) as i64,

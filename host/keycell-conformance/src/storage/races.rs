@@ -1,4 +1,4 @@
-//! Writes at the same moment.
+//! Concurrent writes.
 
 use keycell::{Action, AnyStorage, Storage, StorageError};
 
@@ -6,8 +6,8 @@ use super::samples::{NOW, all_events, event, find, id, insert, key, lookup, requ
 
 const WRITERS: u32 = 16;
 
-/// Starts all writes at the same moment. Returns the number of the one that wins, and checks that
-/// each other is a conflict.
+/// Starts all writes at the same moment. Returns the index of the successful one, and checks that
+/// all others are conflicts.
 async fn winner<F>(write: impl Fn(u32) -> F) -> u32
 where
     F: Future<Output = Result<(), StorageError>> + Send + 'static,

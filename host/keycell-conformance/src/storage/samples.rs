@@ -1,4 +1,4 @@
-//! Records that the cases store, and what they read back.
+//! Records for the cases, and helpers to store and compare them.
 
 use keycell::{
     Action, AnyStorage, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, Member, ProjectReference,
@@ -7,10 +7,10 @@ use keycell::{
 use serde_json::Value;
 use uuid::Uuid;
 
-/// A time of creation, later than any clock that a storage looks at by itself.
+/// A time of creation, later than the clock of the machine.
 pub const NOW: i64 = 4_000_000_000_123;
 
-/// A value with changes.
+/// Returns a changed value.
 pub fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {
     change(&mut value);
     value
@@ -110,7 +110,7 @@ fn json(key: &KeyRecord) -> Value {
     serde_json::to_value(key).expect("a record must be JSON")
 }
 
-/// Every key and every event, to compare storage before and after a call.
+/// Returns every key and every event, to compare storage before and after a call.
 pub async fn snapshot(storage: &AnyStorage) -> (Vec<Value>, Vec<EventRecord>) {
     let all = with(KeyFilter::default(), |filter| filter.limit = 10_000);
     let keys = storage.list_keys(all).await.expect("storage must be readable");

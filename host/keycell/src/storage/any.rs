@@ -1,4 +1,4 @@
-//! A storage that is chosen at run time.
+//! A storage chosen at run time.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 

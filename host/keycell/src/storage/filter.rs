@@ -54,7 +54,7 @@ pub struct EventFilter {
 }
 
 impl KeyFilter {
-    /// Whether a key passes, for storages that filter in memory.
+    /// Returns whether a key passes, for storages that filter in memory.
     #[must_use]
     pub fn passes(&self, key: &KeyRecord) -> bool {
         let is_expired = key.expires_at.is_some_and(|expires_at| expires_at <= self.now);
@@ -73,7 +73,7 @@ impl KeyFilter {
 }
 
 impl EventFilter {
-    /// Whether an event passes, for storages that filter in memory.
+    /// Returns whether an event passes, for storages that filter in memory.
     #[must_use]
     pub fn passes(&self, event: &EventRecord) -> bool {
         self.key_id.as_ref().is_none_or(|key_id| event.key_id == *key_id)

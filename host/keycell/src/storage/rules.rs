@@ -11,8 +11,8 @@ const LOOKUP_LEN: usize = 12;
 const SHA256_LEN: usize = 32;
 
 impl KeyRecord {
-    /// The names of the fields that break a rule, such as a lookup that is not base62. Empty for
-    /// each record that the component has written.
+    /// Returns the names of the fields that break a rule, such as a lookup that is not base62.
+    /// Empty for each record that the component has written.
     #[must_use]
     pub fn invalid_fields(&self) -> Vec<&'static str> {
         let has_lookup = self.lookup.len() == LOOKUP_LEN && self.lookup.bytes().all(base62::is_digit);
@@ -51,8 +51,8 @@ impl KeyRecord {
 }
 
 impl EventRecord {
-    /// The names of the fields that break a rule. Empty for each record that the component has
-    /// written.
+    /// Returns the names of the fields that break a rule. Empty for each record that the component
+    /// has written.
     #[must_use]
     pub fn invalid_fields(&self) -> Vec<&'static str> {
         invalid([
@@ -69,8 +69,8 @@ impl EventRecord {
 }
 
 impl IdempotentRequest {
-    /// The names of the fields that break a rule. Empty for each record that the component has
-    /// written.
+    /// Returns the names of the fields that break a rule. Empty for each record that the component
+    /// has written.
     #[must_use]
     pub fn invalid_fields(&self) -> Vec<&'static str> {
         invalid([
@@ -84,7 +84,7 @@ impl IdempotentRequest {
 }
 
 impl Project {
-    /// The names of the fields that break a rule.
+    /// Returns the names of the fields that break a rule.
     #[must_use]
     pub fn invalid_fields(&self) -> Vec<&'static str> {
         let has_slug = keycell_component::project::ProjectSlug::parse(&self.slug).is_some();
@@ -93,7 +93,7 @@ impl Project {
 }
 
 impl Member {
-    /// The names of the fields that break a rule.
+    /// Returns the names of the fields that break a rule.
     #[must_use]
     pub fn invalid_fields(&self) -> Vec<&'static str> {
         invalid([("user_id", UserId::parse(&self.user_id).is_ok())])
@@ -116,7 +116,7 @@ fn are_scopes(texts: &[String]) -> bool {
     texts.len() <= scopes::MAX_SCOPES && texts.iter().all(|text| Scope::parse(text).is_some()) && are_ascending(texts)
 }
 
-/// Whether the texts are sorted and without duplicates.
+/// Returns whether the texts are sorted and without duplicates.
 fn are_ascending(texts: &[String]) -> bool {
     texts.is_sorted_by(|a, b| a < b)
 }
