@@ -1,4 +1,4 @@
-//! Copies of a database that is in use.
+//! Online backups.
 
 use std::{
     fs::{self, File},
@@ -12,11 +12,11 @@ use crate::{
     schema::Contents,
 };
 
-/// Copies a database to a new file, which is readable and writable for its user alone.
+/// Copies a database to a new file, with access for its owner only.
 ///
-/// The copy is the state at one moment. Other connections read and write meanwhile, in this process
-/// and others. It is a database of one file: restore it by opening it, or by putting it in place of
-/// the old file, without the `-wal` and `-shm` files of that one.
+/// The copy is a snapshot. Other connections can read and write meanwhile, in this process and
+/// others. The copy is one file: to restore it, open it, or replace the old file and delete the old
+/// `-wal` and `-shm` files.
 ///
 /// # Errors
 ///
@@ -35,13 +35,13 @@ pub fn backup(source: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<(), 
     let copied = connection.execute("VACUUM INTO ?1", [name]).map_err(SqliteError::from);
     let durable = copied.and_then(|_| Ok(sync(&target)?));
     if durable.is_err() {
-        // Half a copy must not pass for a backup.
+        // An incomplete copy must not look like a backup.
         let _ = fs::remove_file(&target);
     }
     durable
 }
 
-/// Makes a new file durable, which SQLite does not do for a copy.
+/// Syncs a new file, which SQLite does not do for a copy.
 fn sync(path: &Path) -> io::Result<()> {
     File::options().write(true).open(path)?.sync_all()?;
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! The search for damage.
+//! Integrity checks.
 
 use std::{fmt, path::Path};
 
@@ -31,7 +31,7 @@ pub struct Report {
     pub problem_count: u64,
 }
 
-/// A sign of damage. It holds no value of a record.
+/// A problem in the database. It contains no value of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
@@ -113,7 +113,7 @@ impl fmt::Display for Problem {
 }
 
 /// Reads the whole database: SQLite's own check, references between records, and the rules of
-/// every record. Other connections read and write meanwhile.
+/// every record. Other connections can read and write meanwhile.
 ///
 /// # Errors
 ///
@@ -121,7 +121,7 @@ impl fmt::Display for Problem {
 /// error, unless the database cannot be opened because of it.
 pub fn check(path: impl AsRef<Path>) -> Result<Report> {
     let connection = open(path.as_ref())?;
-    // One state of the database for all queries.
+    // All queries read one snapshot.
     let snapshot = connection.unchecked_transaction()?;
     let mut report = Report::default();
     report.add_messages(&snapshot, "PRAGMA integrity_check")?;
@@ -175,13 +175,13 @@ fn open(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// The messages of one of SQLite's checks; none if all is well.
+/// Returns the messages of one of SQLite's checks; none without damage.
 fn messages(connection: &Connection, sql: &str) -> Result<Vec<String>> {
     let mut statement = connection.prepare(sql)?;
     let messages = statement.query_map((), |row| row.get(0))?;
     let messages = messages.filter(|message| !matches!(message, Ok(text) if text == "ok"));
     match messages.collect::<rusqlite::Result<Vec<String>>>().map_err(SqliteError::from) {
-        // So damaged that the check itself fails.
+        // With severe damage, the check itself fails.
         Err(SqliteError::Corrupt) => Ok(vec![SqliteError::Corrupt.to_string()]),
         result => result,
     }

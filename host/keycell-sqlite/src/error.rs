@@ -7,14 +7,14 @@ use rusqlite::{ErrorCode, ffi};
 
 /// The reason why a database cannot be opened or used.
 ///
-/// No message holds a path or a value of a record.
+/// No message contains a path or a value of a record.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqliteError {
-    /// There is no database, and none may be created.
+    /// The database does not exist, and creating it is not allowed.
     #[error("there is no database at this path: check the path, or create a database")]
     Missing,
-    /// The file that was to be created exists.
+    /// The file to be created exists.
     #[error("the file exists: choose another path")]
     Exists,
     /// The file is not a SQLite database.
@@ -53,10 +53,10 @@ pub enum SqliteError {
     /// The system failed to read or write the file.
     #[error("the database cannot be read or written: {0}")]
     Unreachable(Arc<rusqlite::Error>),
-    /// The writer has ended.
+    /// The writer thread has ended.
     #[error("the database is closed")]
     Closed,
-    /// A unique value is taken, or the revision is no longer the same.
+    /// A unique value is taken, or the revision differs.
     #[error("conflict with another write")]
     Conflict,
     /// Any other error of SQLite.
@@ -89,7 +89,7 @@ impl From<io::Error> for SqliteError {
     }
 }
 
-/// Whether a unique value is taken. Any other violated constraint is a bug.
+/// Returns whether a unique value is taken. Any other violated constraint is a bug.
 fn is_taken(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error().map(|error| error.extended_code),

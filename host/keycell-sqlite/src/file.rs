@@ -14,10 +14,10 @@ use crate::{BUSY_TIMEOUT, RETRY_INTERVAL, error::SqliteError, schema::Contents};
 
 type Result<T> = std::result::Result<T, SqliteError>;
 
-/// SQLite's smallest database. It takes shorter files for empty ones and overwrites them.
+/// The minimum size of a SQLite database. SQLite treats shorter files as empty and overwrites them.
 const MIN_LEN: u64 = 512;
 
-/// A database file that was opened: its path, and which file it is.
+/// The path and the identity of an opened database file.
 #[derive(Clone, Debug)]
 pub struct DatabaseFile {
     path: PathBuf,
@@ -37,7 +37,7 @@ impl DatabaseFile {
         Ok(Self { path, id })
     }
 
-    /// The path.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -62,14 +62,14 @@ fn file_id(path: &Path) -> io::Result<FileId> {
     fs::metadata(path).map(|_| ())
 }
 
-/// Makes the path absolute. SQLite has names of its own for databases without a file, and no
-/// absolute path is one; and the working directory may change.
+/// Makes the path absolute, because SQLite gives some relative names a special meaning, and because
+/// the working directory may change.
 pub fn absolute(path: &Path) -> Result<PathBuf> {
     Ok(std::path::absolute(path)?)
 }
 
-/// Creates an empty file that only its user can read and write. SQLite gives its other files the
-/// same permissions. Returns whether there was no file.
+/// Creates an empty file with access for its owner only. SQLite gives its other files the same
+/// permissions. Returns whether the file is new.
 pub fn create_private(path: &Path) -> Result<bool> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -82,8 +82,8 @@ pub fn create_private(path: &Path) -> Result<bool> {
     }
 }
 
-/// Opens an existing file after a look at its contents. Nothing is written before, so that the
-/// database of another program stays as it is.
+/// Opens an existing file, after a check of its content that writes nothing: the database of
+/// another program is not changed.
 pub fn open(path: &Path) -> Result<(Connection, Contents)> {
     let len = match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => metadata.len(),
@@ -109,8 +109,8 @@ pub fn open(path: &Path) -> Result<(Connection, Contents)> {
     Ok((connection, contents))
 }
 
-/// Opens an existing file as [`open`] does, for reads only. A write-ahead log that a crash has left
-/// stays as it is.
+/// Opens an existing file like [`open`], for reads only. The write-ahead log of a crash is not
+/// changed.
 pub fn open_to_read(path: &Path) -> Result<(Connection, Contents)> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
@@ -122,8 +122,8 @@ pub fn open_to_read(path: &Path) -> Result<(Connection, Contents)> {
 
 /// Lets the connection wait for the locks of other processes.
 ///
-/// SQLite's own handler waits up to 100 ms between two tries, which is too seldom beside a process
-/// that writes all the time and releases its lock for microseconds.
+/// SQLite's own handler waits up to 100 ms between two tries. That is too long beside a process
+/// that writes continuously and releases its lock for microseconds only.
 pub fn wait_for_locks(connection: &Connection) -> Result<()> {
     fn retry(tries: i32) -> bool {
         thread::sleep(RETRY_INTERVAL);
@@ -140,8 +140,8 @@ pub fn without_waiting<T>(connection: &mut Connection, action: impl FnOnce(&mut 
     result
 }
 
-/// Refuses the database of another program by what is in the file itself. As the file is read as
-/// an immutable one, SQLite takes no lock, makes no other file and recovers nothing.
+/// Refuses the database of another program by the content of the file. SQLite reads the file as
+/// immutable, so it takes no lock, creates no other file and recovers nothing.
 fn look_without_locks(path: &Path) -> Result<()> {
     let Some(uri) = immutable_uri(path) else {
         return Ok(());
@@ -150,13 +150,13 @@ fn look_without_locks(path: &Path) -> Result<()> {
     let connection = Connection::open_with_flags(uri, flags)?;
     match Contents::of(&connection) {
         // The tables may still be in the write-ahead log, or another process may write right now.
-        // The look with locks decides.
+        // The check with locks decides.
         Ok(_) | Err(SqliteError::Corrupt | SqliteError::Other(_)) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// A URI of the file; `None` if the path is not UTF-8.
+/// Returns a URI of the file; `None` if the path is not UTF-8.
 fn immutable_uri(path: &Path) -> Option<String> {
     use std::fmt::Write;
     let mut uri = "file:".to_owned();

@@ -1,4 +1,4 @@
-//! The health of an open database: whether the file is in place and its schema is the latest.
+//! The health of an open database: the presence of its file and the version of its schema.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::{error::SqliteError, file::DatabaseFile, schema};
 
-/// The result of the latest check, which every call looks at.
+/// The result of the latest check. Every call reads it.
 pub struct Health {
     file: DatabaseFile,
     fault: Mutex<Option<SqliteError>>,
@@ -17,7 +17,7 @@ impl Health {
         Self { file, fault: Mutex::new(None) }
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn file(&self) -> &DatabaseFile {
         &self.file
     }

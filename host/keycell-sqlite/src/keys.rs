@@ -128,7 +128,8 @@ pub fn record_use(connection: &Connection, id: &str, at: i64) -> Result<()> {
     Ok(())
 }
 
-/// Whether the `state` of a key is behind at the time `now`, or ahead, because the clock was set back.
+/// Returns whether the `state` of a key is outdated at the time `now`, or ahead of a clock that was
+/// set back.
 pub fn needs_sweep(connection: &Connection, now: i64) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM api_keys INDEXED BY api_keys_by_expiry WHERE state = 0 AND expires_at <= ?1)
@@ -137,7 +138,7 @@ pub fn needs_sweep(connection: &Connection, now: i64) -> Result<bool> {
     Ok(statement.query_row([now], |row| row.get(0))?)
 }
 
-/// Sets the `state` of up to `max` keys right. Returns their number.
+/// Updates the `state` of up to `max` keys. Returns their number.
 pub fn sweep(connection: &Connection, now: i64, max: usize) -> Result<usize> {
     let mut swept = 0;
     for sql in [

@@ -8,15 +8,15 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("keycell.db");
-//! let keycell = Keycell::new(SqliteStorage::open(&path)?)?;
-//! let created = keycell.create_api_key(&Caller::user("ann"), CreateApiKey::named("deploy")).await?;
+//! let keycell = Keycell::new(SqliteStorage::open(&path)?)?; let created =
+//! keycell.create_api_key(&Caller::user("ann"), CreateApiKey::named("deploy")).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! One thread writes, with group commit; other connections read and do not wait for it. Several
-//! processes may have the same file open. [`backup()`] copies a database while it is used, and
-//! [`check()`] looks for damage.
+//! One thread writes, with group commit. Other connections read and do not wait for it. Several
+//! processes may have the same file open. [`backup()`] copies a database that is in use, and
+//! [`check()`] detects damage.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -58,8 +58,8 @@ pub use self::{
 };
 use self::{readers::Readers, uses::Uses, writer::Writer};
 
-/// The time for which the lock of another process is waited for: less than the five seconds after
-/// which many clients give up.
+/// The timeout for locks of other processes. It is less than the five-second timeout of many
+/// clients.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 /// The time between two tries to take a lock.
 const RETRY_INTERVAL: Duration = Duration::from_millis(2);
@@ -102,7 +102,7 @@ impl Storage for SqliteStorage {
         request: Option<IdempotentRequest>,
     ) -> Result<(), StorageError> {
         let insert = move |connection: &rusqlite::Connection| {
-            // The key first: the others refer to it.
+            // The key is first, because the others refer to it.
             keys::insert(connection, &key)?;
             if let Some(request) = request {
                 requests::insert(connection, &request, key.created_at)?;
@@ -160,7 +160,7 @@ impl Storage for SqliteStorage {
         replacement_event: EventRecord,
     ) -> Result<(), StorageError> {
         let rotate = move |connection: &rusqlite::Connection| {
-            // The replacement first: the key refers to it.
+            // The replacement is first, because the key refers to it.
             keys::insert(connection, &replacement)?;
             keys::update(connection, &key)?;
             events::insert(connection, &event)?;

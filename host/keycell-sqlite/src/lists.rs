@@ -7,14 +7,14 @@ use crate::{columns, error::SqliteError, keys::key_record, keys::select_key};
 
 type Result<T> = std::result::Result<T, SqliteError>;
 
-/// A text that is greater than each id.
+/// A text that is greater than every id.
 const AFTER_EACH_ID: &str = "\u{10ffff}";
 
 const ACTIVE: u8 = 0;
 const REVOKED: u8 = 1;
 const EXPIRED: u8 = 2;
 
-/// Selects every event, with the owner and the project of its key behind it.
+/// Selects every event, followed by the owner and the project of its key.
 pub const EVERY_EVENT: &str =
     "SELECT e.id, time, action, key_id, e.user_id, e.project_id, actor_user_id, actor_key_id, fields, k.user_id,
             k.project_id
@@ -58,7 +58,8 @@ fn key_query(filter: &KeyFilter) -> String {
     // Keys of one state, in the order of the list. A sweep sets the state, so some of the keys may
     // have another status at the time of the call, and are skipped.
     let ordered = |state, condition: &str| key_range(filter, index_of(filter), state, condition);
-    // Keys whose state is behind, or ahead of a clock that was set back. Few, and sorted for the list.
+    // Keys whose state is behind, or ahead of a clock that was set back. They are few, and are
+    // sorted.
     let stragglers = |state, condition: &str| key_range(filter, "api_keys_by_expiry", state, condition);
     let ranges = match filter.status {
         StatusFilter::All if filter.user_id.is_none() && filter.project_id.is_none() => {
@@ -77,7 +78,7 @@ fn key_query(filter: &KeyFilter) -> String {
     format!("{} ORDER BY id DESC LIMIT :limit", ranges.join(" UNION ALL "))
 }
 
-/// The keys of one state that have the filter's user and project.
+/// Returns the query for keys of one state with the filter's user and project.
 fn key_range(filter: &KeyFilter, index: &str, state: u8, condition: &str) -> String {
     let select = select_key!(" FROM api_keys INDEXED BY ");
     let user = if filter.user_id.is_some() { " AND user_id = :user_id" } else { "" };
@@ -85,7 +86,7 @@ fn key_range(filter: &KeyFilter, index: &str, state: u8, condition: &str) -> Str
     format!("{select}{index} WHERE state = {state} AND id < :before{user}{project}{condition}")
 }
 
-/// The index in which the keys of the filter's user and project stand in the order of their ids.
+/// Returns the index that has the keys of the filter's user and project in the order of their ids.
 fn index_of(filter: &KeyFilter) -> &'static str {
     match (&filter.user_id, &filter.project_id) {
         (None, None) => "api_keys_by_state",
@@ -229,7 +230,7 @@ mod tests {
             );
         }
     }
-    /// A sequence of numbers that look random.
+    /// A pseudo-random sequence.
     struct Numbers(u64);
 
     impl Numbers {

@@ -16,11 +16,11 @@ use crate::{
     writer::Writer,
 };
 
-/// The interval in which the last uses of keys are stored by default.
+/// The default interval at which the last uses of keys are stored.
 const USES_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The length in bytes to which the write-ahead log is cut when it starts again. A backup makes it
-/// longer, because the log cannot start again while a long read lasts.
+/// The length in bytes to which the write-ahead log is truncated when it restarts. It grows during
+/// a long read such as a backup, because it cannot restart meanwhile.
 const MAX_IDLE_LOG: i64 = 16 << 20;
 
 /// Options of a [`SqliteStorage`].
@@ -43,7 +43,7 @@ impl SqliteOptions {
         Self { create, ..self }
     }
 
-    /// Sets the interval in which the last uses of keys are stored. Default: a minute. They are
+    /// Sets the interval at which the last uses of keys are stored. Default: a minute. They are
     /// also stored when the storage is dropped. A crash loses the uses of at most one interval.
     pub fn uses_interval(self, uses_interval: Duration) -> Self {
         Self { uses_interval, ..self }
@@ -51,7 +51,7 @@ impl SqliteOptions {
 
     /// Opens a database, and migrates one of an older version.
     ///
-    /// A new file is readable and writable for its user alone. A file that is not a database of
+    /// A new file is accessible to its owner only. A file that is not a database of
     /// keycell is not changed.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl SqliteOptions {
     }
 }
 
-/// Sets the journal mode in which readers and the writer work side by side.
+/// Sets the journal mode that lets readers and the writer run concurrently.
 fn use_write_ahead_log(connection: &Connection) -> Result<(), SqliteError> {
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {

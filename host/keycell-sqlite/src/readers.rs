@@ -18,7 +18,7 @@ type Result<T> = std::result::Result<T, SqliteError>;
 
 /// The page cache of each connection in KiB. The system caches the file besides.
 const CACHE_KIB: i32 = 1 << 10;
-/// The number of prepared statements of each connection: all that keycell has.
+/// The capacity for prepared statements of each connection. All statements of keycell fit.
 const STATEMENTS: usize = 48;
 /// The maximum number of idle connections in a pool.
 const MAX_IDLE: usize = 8;
@@ -26,10 +26,11 @@ const MAX_IDLE: usize = 8;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum number of threads that wait for the lock of another process.
 const MAX_WAITING: usize = 16;
-/// The number of SQLite's steps between two looks at whether a read was abandoned: some 50 µs.
+/// The number of SQLite's steps between two checks for an abandoned read, about 50 µs.
 const STEPS_PER_LOOK: i32 = 1000;
 
-/// Connections that read. Lists have connections and threads of their own, so other reads pass them.
+/// Connections that read. Lists have their own connections and threads, so they do not delay other
+/// reads.
 #[derive(Clone)]
 pub struct Readers {
     health: Arc<Health>,
@@ -37,10 +38,10 @@ pub struct Readers {
     lists: Arc<Pool>,
 }
 
-/// Idle connections, and places for threads that block.
+/// Idle connections, and permits for blocking threads.
 struct Pool {
     idle: Mutex<Vec<(Instant, Connection)>>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 /// Marks a read as abandoned when it is dropped.
@@ -49,13 +50,13 @@ struct Abandon(Arc<AtomicBool>);
 
 impl Readers {
     pub fn new(health: Arc<Health>) -> Self {
-        let list_places = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, MAX_IDLE));
-        let pool = |places| Arc::new(Pool { idle: Mutex::default(), places: Arc::new(Semaphore::new(places)) });
-        Self { health, lookups: pool(MAX_WAITING), lists: pool(list_places) }
+        let list_permits = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, MAX_IDLE));
+        let pool = |permits| Arc::new(Pool { idle: Mutex::default(), permits: Arc::new(Semaphore::new(permits)) });
+        Self { health, lookups: pool(MAX_WAITING), lists: pool(list_permits) }
     }
 
-    /// Reads a few rows on the calling thread: that takes microseconds, less than waking another
-    /// thread. If another process has locked the file, a blocking thread waits for it.
+    /// Reads a few rows on the calling thread, which takes microseconds, less than waking another
+    /// thread. If another process has locked the file, a blocking thread waits for the lock.
     pub async fn look_up<T, R>(&self, read: R) -> Result<T>
     where
         R: Fn(&Connection) -> Result<T> + Send + 'static,
@@ -78,7 +79,7 @@ impl Readers {
         self.block(&self.lists, read).await
     }
 
-    /// Closes the connections that have been idle for long.
+    /// Closes connections that have been idle for too long.
     pub fn close_idle(&self) {
         for pool in [&self.lookups, &self.lists] {
             pool.idle().retain(|(since, _)| since.elapsed() < IDLE_TIMEOUT);
@@ -91,12 +92,12 @@ impl Readers {
         R: Fn(&Connection) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let place = Arc::clone(&pool.places).acquire_owned().await.map_err(|_| SqliteError::Closed)?;
+        let permit = Arc::clone(&pool.permits).acquire_owned().await.map_err(|_| SqliteError::Closed)?;
         let abandon = Abandon::default();
         let (readers, pool, abandoned) = (self.clone(), Arc::clone(pool), Arc::clone(&abandon.0));
         let blocking = tokio::task::spawn_blocking(move || {
             let result = readers.read(&pool, &read, Some(abandoned));
-            drop(place);
+            drop(permit);
             result
         });
         let result = blocking.await.map_err(|_| SqliteError::Closed)?;
@@ -120,7 +121,7 @@ impl Readers {
                 connection.progress_handler(STEPS_PER_LOOK, Some(move || abandoned.load(Ordering::Relaxed)))?;
             }
         }
-        // A connection that failed is not kept.
+        // A failed connection is closed.
         let result = read(&connection)?;
         connection.progress_handler(0, None::<fn() -> bool>)?;
         let mut idle = pool.idle();
@@ -173,7 +174,7 @@ mod tests {
     #[tokio::test]
     async fn an_abandoned_list_is_interrupted_and_gives_its_place_back() {
         let (_dir, storage) = storage();
-        // More of them than places.
+        // More of them than permits.
         for _ in 0..3 * MAX_IDLE {
             let list = storage.readers.list(run(ENDLESS));
             assert!(tokio::time::timeout(Duration::from_millis(20), list).await.is_err());

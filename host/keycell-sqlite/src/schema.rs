@@ -6,7 +6,8 @@ use crate::error::SqliteError;
 
 type Result<T> = std::result::Result<T, SqliteError>;
 
-/// The migrations. `user_version` counts those that a database has. A released one never changes.
+/// The migrations. `user_version` is the number of applied ones. A released migration never
+/// changes.
 const MIGRATIONS: [&str; 2] =
     [include_str!("migrations/0001_keys_and_projects.sql"), include_str!("migrations/0002_issuing_and_events.sql")];
 
@@ -23,14 +24,14 @@ fn latest() -> i64 {
 /// The contents of a database file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
-    /// Nothing.
+    /// An empty file.
     Empty,
     /// The schema after this number of migrations.
     Schema(usize),
 }
 
 impl Contents {
-    /// Recognises a database of keycell without a write.
+    /// Recognises a database of keycell. Writes nothing.
     ///
     /// # Errors
     ///
@@ -79,7 +80,7 @@ fn columns_of_version(version: usize) -> Result<Vec<(String, String)>> {
 }
 
 /// Brings the database to the latest schema, in one transaction, and turns foreign keys on. Returns
-/// what the database was.
+/// the earlier content.
 ///
 /// A current database is not written, so that it opens while another process keeps it locked.
 pub fn migrate(connection: &mut Connection) -> Result<Contents> {
@@ -88,10 +89,11 @@ pub fn migrate(connection: &mut Connection) -> Result<Contents> {
         connection.pragma_update(None, "foreign_keys", "ON")?;
         return Ok(contents);
     }
-    // A migration may rebuild a table that others refer to. The pragma has no effect in a transaction.
+    // A migration may rebuild a table that others refer to. The pragma has no effect in a
+    // transaction.
     connection.pragma_update(None, "foreign_keys", "OFF")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have migrated it since the last look.
+    // Another process may have migrated it since the last check.
     let contents = Contents::of(&transaction)?;
     let applied = match contents {
         Contents::Empty => 0,
@@ -122,8 +124,8 @@ pub fn check_version(connection: &Connection) -> Result<()> {
     if version == latest() { Ok(()) } else { Err(SqliteError::NewerSchema) }
 }
 
-/// Writes the version that the database has already, which takes a page of the write-ahead log, and
-/// checks that the database can grow.
+/// Writes the current version again, which needs a page of the write-ahead log, and checks that the
+/// database can grow.
 pub fn rewrite_version(connection: &Connection) -> Result<()> {
     // A savepoint inside that of the write.
     connection.execute_batch("SAVEPOINT growth")?;

@@ -16,15 +16,14 @@ type Result<T> = std::result::Result<T, SqliteError>;
 /// The maximum number of writes in one commit.
 const MAX_GROUP: usize = 256;
 
-/// A thread with the one connection that writes. Writes that wait at the same moment share one
-/// transaction and one sync of the disk.
+/// The writer thread and its connection. Concurrent writes share one transaction and one sync.
 pub struct Writer {
-    /// `None` only while it is dropped.
+    /// `None` only during the drop.
     writes: Option<mpsc::Sender<Box<dyn Write>>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-/// A write that waits for the thread.
+/// A write in the queue.
 trait Write: Send {
     /// Makes the change, in a savepoint of the group's transaction.
     fn run(&mut self, connection: &Connection) -> Result<()>;
@@ -65,7 +64,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // The thread makes the writes that wait, and ends with the channel.
+        // The thread completes the queue and ends when the channel closes.
         drop(self.writes.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -111,7 +110,7 @@ fn run(
     maintenance.finish(&mut connection);
 }
 
-/// Makes the first write and those that wait behind it, and reports their results.
+/// Commits the first write and those queued behind it, and reports their results.
 fn write_group(
     connection: &mut Connection,
     first: Box<dyn Write>,
@@ -120,7 +119,7 @@ fn write_group(
 ) {
     let mut group: Vec<_> = std::iter::once(first).chain(waiting.try_iter().take(MAX_GROUP - 1)).collect();
     let committed = health.require().and_then(|()| commit(connection, &mut group));
-    // A write to a file that is no longer in place is lost.
+    // A write to a replaced file would be lost.
     let committed = committed.and_then(|results| health.file().check().map(|()| results));
     let results = committed.unwrap_or_else(|error| group.iter().map(|_| Err(error.clone())).collect());
     for (write, result) in group.into_iter().zip(results) {
@@ -128,7 +127,7 @@ fn write_group(
     }
 }
 
-/// Makes all the writes in one transaction. A write that fails is undone alone.
+/// Makes all writes in one transaction. A failed write is rolled back alone.
 fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> Result<Vec<Result<()>>> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     schema::check_version(&transaction)?;
@@ -138,7 +137,7 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> Result<V
         let result = write.run(&savepoint);
         match result {
             Ok(()) => savepoint.commit()?,
-            // SQLite has undone the whole transaction, as it does when the disk is full.
+            // SQLite has rolled back the whole transaction, for example because the disk is full.
             Err(error) if savepoint.is_autocommit() => return Err(error),
             Err(_) => savepoint.finish()?,
         }

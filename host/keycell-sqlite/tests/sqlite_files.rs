@@ -1,5 +1,4 @@
-//! Database files: which are opened, which are refused unchanged, and what happens when one is
-//! taken away.
+//! Database files: opening, refusing files of other programs, and removed or replaced files.
 
 use std::{
     collections::BTreeMap,
@@ -228,7 +227,7 @@ async fn a_removed_file_is_noticed() {
     keycell.storage().check_ready().await.unwrap();
     let elsewhere = directory.path().join("elsewhere.db");
     fs::rename(&path, &elsewhere).unwrap();
-    // A write notices it at once.
+    // A write detects it at once.
     assert_eq!(keycell.create_api_key(&ann, CreateApiKey::named("y")).await.unwrap_err(), Error::Unavailable);
     assert_becomes_unavailable(&keycell, &created.id.to_string()).await;
 

@@ -1,4 +1,4 @@
-//! Calls at the same moment, on one database.
+//! Concurrent calls on one database.
 
 use std::{
     path::Path,
