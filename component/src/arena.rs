@@ -1,5 +1,5 @@
-//! The arithmetic of the allocator of one call. It stands here and not in the guest, so that tests
-//! reach it.
+//! The arithmetic of the allocator of one call. It is outside of the guest, so that native tests can
+//! run it.
 
 use core::ops::Range;
 

@@ -31,8 +31,7 @@ impl ApiKeyId {
         }
     }
 
-    /// The id as text. It is what [`ToString`] returns, without the formatting code, which is much
-    /// of the component.
+    /// The id as text. [`ToString`] returns the same, but would add formatting code to the component.
     #[must_use]
     pub fn to_text(self) -> String {
         uuid_text(self.0)
@@ -64,8 +63,8 @@ pub fn parse_cursor(text: &str) -> Result<String, Fault> {
     }
 }
 
-/// Returns the lower bound of the ids that are made at this time or later. Times before 1970, given
-/// in milliseconds, are of no id.
+/// Returns the lower bound of the ids that are made at this time, in milliseconds, or later. No id has
+/// a time before 1970.
 #[must_use]
 pub fn first_at(millis: i64) -> String {
     uuid_text(Uuid::from_u128(u128::from(millis.max(0).unsigned_abs()) << 80))

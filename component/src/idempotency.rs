@@ -61,8 +61,8 @@ pub struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    /// The SHA-256 of the arguments. Different arguments are hashed from different bytes, because
-    /// each text follows its length and each optional value a byte that says whether it is there.
+    /// The SHA-256 of an unambiguous encoding: the length precedes each text, and a byte that marks
+    /// its presence each optional value.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut bytes = Vec::new();

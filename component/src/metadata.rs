@@ -1,8 +1,7 @@
 //! Metadata of a key: a JSON object of the issuer's.
 //!
-//! The scanner is written here because keycell keeps numbers as they were written and refuses
-//! duplicate members and keys inside strings. A general JSON library gives none of the three and
-//! takes several times the space.
+//! The scanner keeps numbers as they were written, and refuses duplicate members and keys inside
+//! strings. A general JSON library does none of these and is several times as large.
 
 use alloc::{string::String, vec, vec::Vec};
 
@@ -287,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_between_tokens_goes() {
+    fn white_space_between_tokens_is_removed() {
         let text = " { \"a\" : [ 1 , true ,\tfalse, null ] ,\r\n\"b\" : { } , \"c\":[ ],\"d e\":\" f \" } ";
         assert_eq!(parsed(text).unwrap(), r#"{"a":[1,true,false,null],"b":{},"c":[],"d e":" f "}"#);
         assert_eq!(parsed("\u{a0}{}"), Err(vec![Fault::NotJson]));
@@ -314,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_refused() {
+    fn invalid_json_is_refused() {
         for bad in [
             "",
             " ",

@@ -74,9 +74,8 @@ fn is_forbidden(c: char) -> bool {
             | '\u{E0000}'..='\u{E007F}') // tags
 }
 
-/// Whether a character leaves a mark on a page: it is neither white space nor one of
-/// `Default_Ignorable_Code_Point` (Unicode 17) nor one of the few others that are displayed as
-/// blank. Combining marks are visible.
+/// Whether a character is visible: neither white space nor `Default_Ignorable_Code_Point` (Unicode
+/// 17) nor one of the few others that are displayed as blank. Combining marks are visible.
 fn is_visible(c: char) -> bool {
     !c.is_whitespace()
         && !matches!(c,

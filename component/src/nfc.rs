@@ -15,7 +15,7 @@ trait Pair {
     fn composes(&self) -> bool;
 }
 
-/// A pair of characters below U+10000. The highest bit of the second part, which no second part needs,
+/// A pair of characters below U+10000. The highest bit of the second part, which is otherwise unused,
 /// is whether the pair composes.
 struct NarrowPair([u16; 3]);
 
@@ -225,16 +225,16 @@ mod tests {
     use super::*;
     use unicode_normalization::UnicodeNormalization;
 
-    fn assert_as_the_crate_does(text: &str) {
+    fn assert_equals_the_crate(text: &str) {
         assert_eq!(nfc(text), text.nfc().collect::<String>(), "{}", text.escape_unicode());
     }
 
     #[test]
     fn every_character_alone_and_among_marks() {
         for c in '\0'..=char::MAX {
-            assert_as_the_crate_does(&c.to_string());
-            assert_as_the_crate_does(&format!("e{c}\u{301}"));
-            assert_as_the_crate_does(&format!("a\u{323}{c}\u{302}{c}"));
+            assert_equals_the_crate(&c.to_string());
+            assert_equals_the_crate(&format!("e{c}\u{301}"));
+            assert_equals_the_crate(&format!("a\u{323}{c}\u{302}{c}"));
         }
     }
 
@@ -247,13 +247,13 @@ mod tests {
     fn every_jamo_after_every_kind_of_hangul() {
         for c in '\u{1100}'..='\u{11ff}' {
             for before in ["\u{1100}", "\u{1112}", "\u{1113}", "\u{1161}", "가", "각", "힐", "힣"] {
-                assert_as_the_crate_does(&format!("{before}{c}"));
+                assert_equals_the_crate(&format!("{before}{c}"));
             }
         }
     }
 
     #[test]
-    fn every_pair_of_characters_that_composition_is_about() {
+    fn every_pair_of_composing_characters() {
         let bases: Vec<char> =
             "aeosAEOU\u{1100}\u{1161}\u{11a8}가각\u{915}\u{93c}\u{9c7}\u{9be}\u{1b05}\u{1b35}\u{212b}\u{344}\u{fb1d}"
                 .chars()
@@ -263,7 +263,7 @@ mod tests {
         for &base in &bases {
             for &one in &marks {
                 for &two in &marks {
-                    assert_as_the_crate_does(&format!("{base}{one}{two}{base}"));
+                    assert_equals_the_crate(&format!("{base}{one}{two}{base}"));
                 }
             }
         }

@@ -49,8 +49,8 @@ impl Scope {
     }
 }
 
-/// Parses the scopes that were asked for explicitly, each of which the policy and the caller must
-/// be able to grant. The result is sorted and has no duplicates.
+/// Parses explicitly requested scopes. The policy and the caller must be able to grant each of them.
+/// The result is sorted and has no duplicates.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ pub fn parse_granted(texts: &[String], may_grant: impl Fn(&str) -> bool) -> Resu
         match Scope::parse(text) {
             Some(Scope(scope)) => {
                 has_ungrantable |= !may_grant(&scope);
-                // A list of which most is refused is not sorted at length.
+                // Bounds the work for a list that is too long anyway.
                 if scopes.len() <= MAX_SCOPES {
                     sorted_set::insert(&mut scopes, scope);
                 }

@@ -117,7 +117,7 @@ fn a_list_fits_a_terminal_of_100_columns() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_empty_list_says_what_to_do_next() {
+fn an_empty_list_shows_the_next_step() {
     let cli = Cli::new();
     assert!(cli.on_terminal(&["list"], true).contains("keycell create --name"));
     assert!(cli.on_terminal(&["project", "list"], true).contains("keycell project create"));

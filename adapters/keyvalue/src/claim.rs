@@ -1,4 +1,4 @@
-//! Exclusive rights, which stand in place of the draft's missing insert-if-absent.
+//! Exclusive rights: a substitute for the insert-if-absent that the draft lacks.
 
 use crate::{bucket::Bucket, storage::Error};
 

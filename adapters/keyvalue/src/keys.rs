@@ -2,8 +2,8 @@
 //!
 //! - A change of a record claims the next revision first. Only one call can have that claim, so no
 //!   change is lost.
-//! - What becomes visible does so with one write, which is the last one, and which has the event.
-//! - A revocation is an entry of its own and needs no claim. Nothing can hold it up, and no other
+//! - A change becomes visible with one write, the last one, which includes the event.
+//! - A revocation is an entry of its own and needs no claim. Nothing can delay it, and no other
 //!   change can undo it.
 
 use crate::{
@@ -56,7 +56,7 @@ pub fn find_request(
     Ok(entry.into_request(user_id, idempotency_key))
 }
 
-/// `list-keys`. The draft lists names alone, and all of them.
+/// `list-keys`. The draft can only list the names of all entries.
 pub fn list_keys(bucket: &dyn Bucket, filter: &KeyFilter) -> Result<Vec<KeyRecord>, Error> {
     let is_before = |id: &str| filter.before.as_deref().is_none_or(|before| id < before);
     ids_of_keys(bucket)?

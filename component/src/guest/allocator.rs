@@ -1,7 +1,6 @@
 //! The allocator of one call. Memory is given back with the instance.
 //!
-//! An instance serves one call. An allocator that frees memory and keeps a list of free places
-//! would be a sixth of the component.
+//! An instance serves one call. An allocator with a free list would be a sixth of the component.
 #![allow(unsafe_code)]
 
 use core::{

@@ -11,10 +11,10 @@ const UNKNOWN_HASH: [u8; 32] = [0; 32];
 
 /// Finds a presented key and checks its secret and its status.
 ///
-/// The hash is computed and compared whether or not storage has the lookup, so that the two
-/// answers `unknown` differ only by what storage does and by the transfer of the record. That
-/// difference can be measured. It shows at most that a lookup exists, which is not a secret. The
-/// status of a key is returned only after its hash is found equal.
+/// The hash is computed and compared whether or not storage has the lookup. The two cases of
+/// `unknown` therefore differ only in the work of the storage and the transfer of the record. This
+/// difference can be measured. It reveals at most that a lookup exists, which is not a secret. The
+/// status of a key is returned only if its hash is equal.
 pub fn find(text: &str, now: Time) -> Result<Result<storage::KeyRecord, Refusal>, Error> {
     let Some(key) = Key::parse(text) else {
         return Ok(Err(Refusal::Malformed));

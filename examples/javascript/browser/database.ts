@@ -20,9 +20,8 @@ export function openDatabase(name: string): Promise<Database> {
 }
 
 /**
- * Gives storage to `work` in one transaction: no other tab reads or writes meanwhile, and what was written is on the
- * disk before the answer is returned. IndexedDB answers later and the component asks at once, so everything is read
- * first.
+ * Runs `work` on storage in one transaction: no other tab reads or writes meanwhile, and changes are on the disk before
+ * the answer is returned. IndexedDB is asynchronous and the component is synchronous, so everything is read first.
  */
 export async function transact<T>(database: Database, work: (storage: Storage) => T): Promise<T> {
   try {

@@ -4,7 +4,7 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 export type Variables = Record<string, unknown>;
 
 /**
- * Puts values in place of `${name}`. A text that is exactly one name becomes the value itself. Names without a value
+ * Replaces `${name}` by values. A text that is exactly one name becomes the value itself. Names without a value
  * stay as they are.
  */
 export function substitute(value: unknown, variables: Variables): unknown {
@@ -14,7 +14,7 @@ export function substitute(value: unknown, variables: Variables): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, substitute(field, variables)]));
 }
 
-/** Puts texts in place of `{"$repeat": [text, count]}`. */
+/** Replaces `{"$repeat": [text, count]}` by the repeated text. */
 export function repeat(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(repeat);
   if (!isObject(value)) return value;

@@ -22,7 +22,7 @@ export function openDatabase(path: string): Database.Database {
   while (true) {
     try { database.pragma('journal_mode = WAL'); break; }
     catch (error) { if (Date.now() > deadline) throw error; }
-    // While another process opens the same new file, SQLite does not wait in the statement above. In this one it does.
+    // SQLite waits in this statement while another process opens the same new file, but not in the one above.
     database.exec('BEGIN IMMEDIATE; COMMIT');
   }
   database.pragma('synchronous = FULL');

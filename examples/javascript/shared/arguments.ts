@@ -20,7 +20,7 @@ const MESSAGES = {
 };
 const MAX_BYTES = 65_536;
 
-/** Returns the arguments as the component can receive them, and the faults of those that it cannot. */
+/** Returns the arguments for the component, and the faults of those that cannot be passed on. */
 export function checked<Name extends keyof ApiKeys>(name: Name, args: Arguments<Name>) {
   const names = FIELDS[name] ?? ['api_key_id'];
   const named = args.flatMap((argument: unknown, index): [string, unknown][] =>
@@ -29,7 +29,7 @@ export function checked<Name extends keyof ApiKeys>(name: Name, args: Arguments<
     const [field, code] = [snakeCase(name), faultOf(value)];
     return code === undefined || field === 'key' ? [] : [{ field, code, message: MESSAGES[code] }];
   });
-  // A presented key that cannot be passed on is no key: the component answers that it is malformed.
+  // A presented key that cannot be passed on is malformed, as the component then reports.
   const passed = args.map((argument, index) => names[index] === 'key' && faultOf(argument) ? '' : argument);
   return { passed: passed as Arguments<Name>, faults };
 }

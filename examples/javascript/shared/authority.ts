@@ -40,7 +40,7 @@ export class Authority {
   call<Name extends keyof ApiKeys>(storage: Storage, caller: Caller, name: Name, ...args: Arguments<Name>) {
     if (caller.tag === 'bearer' && faultOf(caller.val)) throw new KeycellError({ tag: 'unauthenticated' });
     const { passed, faults } = checked(name, args);
-    // The component authenticates the caller before it looks at the arguments, and so does this host.
+    // As in the component, authentication comes before faults of the arguments.
     if (faults.length > 0 && caller.tag !== 'host') this.run(storage, caller, 'describeCaller', []);
     if (faults.length > 0) throw new KeycellError({ tag: 'invalid-input', val: faults });
     return this.run(storage, caller, name, passed);

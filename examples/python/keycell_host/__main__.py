@@ -1,4 +1,4 @@
-"""The command: keys in a database file. It believes the user that it is given."""
+"""The command: keys in a database file. `--user` is not verified."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class Parser(ArgumentParser):
 def parser() -> Parser:
     parser = Parser(prog="keycell_host")
     parser.add_argument("--database", type=Path, required=True, help="the database file, created if it does not exist")
-    parser.add_argument("--user", default="local", help="the user that calls (default: local)")
+    parser.add_argument("--user", default="local", help="the user who calls (default: local)")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("create", help="create a key and show it this once").add_argument("name")
     commands.add_parser("get", help="show the fields of a key").add_argument("id")

@@ -1,4 +1,4 @@
-"""The arguments of a call: bounded, and nothing that wasmtime would refuse or change."""
+"""The arguments of a call, checked for values that wasmtime would refuse or change."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ MAX_BYTES = 65_536
 
 
 def faults_of(arguments: Json) -> list[Json]:
-    """Every fault of the arguments. A presented key that cannot be passed on has none: it is no key at all."""
+    """Every fault of the arguments. A presented key has none: if it cannot be passed on, it is malformed."""
     named = {name: value for name, value in arguments.items() if name != "key"}
     return [{"field": name, **found} for name, value in named.items() if (found := fault(value))]
 
@@ -19,7 +19,7 @@ def lowered(function: FuncType, arguments: Json) -> list[Any]:
     """Returns the parameters of a call."""
     left = {name.replace("_", "-"): value for name, value in arguments.items()}
     if fault(arguments.get("key")):
-        left["key"] = ""  # The component answers that it is malformed.
+        left["key"] = ""  # The component refuses it as malformed.
 
     def take(name: str, type: object) -> Any:
         if isinstance(type, RecordType):
@@ -34,7 +34,7 @@ def lowered(function: FuncType, arguments: Json) -> list[Any]:
 
 
 def fault(value: Any) -> Json | None:
-    """The reason why a value cannot be passed on. Of a number, wasmtime would take the low bits."""
+    """The reason why a value cannot be passed on. wasmtime would truncate a number to its low bits."""
     match value:
         case int() if not 0 <= value < 1 << 32:
             return {"code": "out-of-range", "message": "must be a whole number from 0 to 4294967295"}

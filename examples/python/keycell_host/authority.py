@@ -65,7 +65,7 @@ class Authority:
         if isinstance(caller, str) and fault(caller):
             raise KeycellError("unauthenticated")
         if faults := faults_of(arguments):
-            # The component authenticates the caller before it looks at the arguments, and so does this host.
+            # As in the component, authentication comes before faults of the arguments.
             if caller is not None:
                 self.call(caller, "describe_caller")
             raise KeycellError("invalid-input", faults)

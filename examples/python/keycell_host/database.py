@@ -20,7 +20,7 @@ def open_database(path: Path, migrations: Path = MIGRATIONS) -> sqlite3.Connecti
         path.touch(0o600, exist_ok=False)
     # An absolute path: SQLite has names of its own for databases that are in no file.
     database = sqlite3.connect(path.absolute(), BUSY_TIMEOUT_SECONDS, isolation_level=None)
-    database.execute("BEGIN")  # One moment is looked at, before anything is written.
+    database.execute("BEGIN")  # A snapshot, before anything is written.
     _check_owner(database, scripts)
     database.execute("COMMIT")
     _write_ahead(database)
@@ -48,7 +48,7 @@ def _schema(database: sqlite3.Connection) -> list[str]:
 
 
 def _write_ahead(database: sqlite3.Connection) -> None:
-    # Of all statements, SQLite does not wait in this one while another process opens the same new file.
+    # SQLite does not wait in this statement while another process opens the same new file.
     deadline = monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:

@@ -21,7 +21,7 @@ class Limits:
             if self.load(key_id) != expected:
                 return False
             if len(self._entries) >= MAX_ENTRIES:
-                # The expired entries go, and of the others those that expire first, until half of the places are free.
+                # Drops the expired entries, then those that expire first, until half of the entries are left.
                 live = [entry for entry in self._entries.items() if entry[1] > time_ns() // 1000]
                 self._entries = dict(sorted(live, key=lambda entry: -entry[1])[: MAX_ENTRIES // 2])
             self._entries[key_id] = new

@@ -30,7 +30,7 @@ def cases() -> Iterator[Case]:
 
 
 def substitute(value: Any, variables: Json) -> Any:
-    """Puts values in place of `${name}`; names that have no value yet stay as they are."""
+    """Replaces `${name}` by its value. A name without a value stays as it is."""
     match value:
         case str():
             return _substitute_text(value, variables)
@@ -43,7 +43,7 @@ def substitute(value: Any, variables: Json) -> Any:
 
 
 def repeat(value: Any) -> Any:
-    """Puts texts in place of `{"$repeat": [text, count]}`."""
+    """Replaces `{"$repeat": [text, count]}` by the repeated text."""
     match value:
         case {"$repeat": [text, count]}:
             return text * count

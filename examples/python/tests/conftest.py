@@ -18,6 +18,6 @@ def component() -> Component:
 
 @pytest.fixture
 def database() -> Iterator[Path]:
-    # Thousands are made: where the system has a place in memory for them, none is synced to a disk.
+    # In memory, if the system has such a place: the tests create thousands of databases.
     with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as directory:
         yield Path(directory) / "keycell.db"

@@ -1,4 +1,4 @@
-"""What an answer must be like."""
+"""Comparison of answers with the expected values of cases."""
 
 import hashlib
 import re
@@ -7,25 +7,25 @@ from typing import Any
 
 
 def difference(path: str, expected: Any, actual: Any) -> str | None:
-    """The first difference in words, without the value that came: it may be a secret."""
+    """Describes the first difference, without the actual value: it may be a secret."""
     match expected:
         case {"$matches": pattern}:
             matches = isinstance(actual, str) and re.search(pattern, actual)
             return None if matches else f"{path} does not match {pattern}"
         case {"$not": other}:
-            return f"{path} is what it must not be" if _same(other, actual) else None
+            return f"{path} has the value that is excluded" if _same(other, actual) else None
         case {"$sha256": text}:
             return difference(path, hashlib.sha256(text.encode()).hexdigest(), actual)
         case dict():
             if not isinstance(actual, dict):
-                return f"{path} is no object"
+                return f"{path} is not an object"
             missing = expected.keys() - actual.keys()
             if missing:
-                return f"{path} has no {sorted(missing)}"
+                return f"{path} lacks {sorted(missing)}"
             return _first(difference(f"{path}.{name}", field, actual[name]) for name, field in expected.items())
         case list():
             if not isinstance(actual, list) or len(actual) != len(expected):
-                return f"{path} is no array of {len(expected)}"
+                return f"{path} is not an array of {len(expected)} items"
             return _first(
                 difference(f"{path}[{index}]", *pair) for index, pair in enumerate(zip(expected, actual, strict=True))
             )
@@ -38,5 +38,5 @@ def _first(differences: Iterable[str | None]) -> str | None:
 
 
 def _same(left: Any, right: Any) -> bool:
-    # Python takes true for 1.
+    # In Python, True equals 1.
     return type(left) is type(right) and bool(left == right)

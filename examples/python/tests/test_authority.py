@@ -1,4 +1,4 @@
-"""What the cases do not cover: arguments that never reach the component, threads, and the log."""
+"""Arguments that never reach the component, threads, and the log."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor

@@ -49,7 +49,7 @@ def test_a_falsified_case_fails(component: Component, database: Path, part: str,
     assert first_fault(replace(case, steps=[step]), component, database) == f"step 1: {fault}"
 
 
-def test_a_case_that_expects_an_error_fails_where_none_comes(component: Component, database: Path) -> None:
+def test_a_case_that_expects_an_error_fails_if_the_call_succeeds(component: Component, database: Path) -> None:
     case = next(case for case in CASES if "returns" in case.steps[0])
     step = {name: part for name, part in case.steps[0].items() if name != "returns"} | {"fails": {"kind": "forbidden"}}
     assert first_fault(replace(case, steps=[step]), component, database) == "step 1: it returns"

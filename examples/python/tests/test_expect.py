@@ -1,4 +1,4 @@
-"""What the cases rest on: that a difference is found, and that values are put in."""
+"""The comparison and the substitution that the cases use."""
 
 from hashlib import sha256
 from typing import Any
@@ -25,29 +25,29 @@ HASH = sha256(b"key").hexdigest()
         ({"$sha256": "key"}, HASH),
     ],
 )
-def test_what_is_as_expected_has_no_difference(expected: Any, actual: Any) -> None:
+def test_a_match_has_no_difference(expected: Any, actual: Any) -> None:
     assert difference("answer", expected, actual) is None
 
 
 @pytest.mark.parametrize(
     ("expected", "actual", "found"),
     [
-        ("a", "told", "answer is not 'a'"),
+        ("a", "other", "answer is not 'a'"),
         (1, True, "answer is not 1"),
         (None, "", "answer is not None"),
         (None, False, "answer is not None"),
-        ({"a": 1}, None, "answer is no object"),
-        ({"a": None}, {"b": "told"}, "answer has no ['a']"),
+        ({"a": 1}, None, "answer is not an object"),
+        ({"a": None}, {"b": "other"}, "answer lacks ['a']"),
         ({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}}, "answer.a.b[1] is not 2"),
-        ([1], [1, 2], "answer is no array of 1"),
-        ([], {}, "answer is no array of 0"),
-        ({"$matches": "^key_"}, "told", "answer does not match ^key_"),
+        ([1], [1, 2], "answer is not an array of 1 items"),
+        ([], {}, "answer is not an array of 0 items"),
+        ({"$matches": "^key_"}, "other", "answer does not match ^key_"),
         ({"$matches": "1"}, 1, "answer does not match 1"),
-        ({"$not": "told"}, "told", "answer is what it must not be"),
-        ({"$sha256": "key"}, "told", f"answer is not '{HASH}'"),
+        ({"$not": "other"}, "other", "answer has the value that is excluded"),
+        ({"$sha256": "key"}, "other", f"answer is not '{HASH}'"),
     ],
 )
-def test_a_difference_is_told_without_the_value_that_came(expected: Any, actual: Any, found: str) -> None:
+def test_a_difference_is_described_without_the_actual_value(expected: Any, actual: Any, found: str) -> None:
     assert difference("answer", expected, actual) == found
 
 
@@ -64,5 +64,5 @@ def test_a_difference_is_told_without_the_value_that_came(expected: Any, actual:
         (5, 5),
     ],
 )
-def test_values_are_put_in_by_name(value: Any, substituted: Any) -> None:
+def test_values_are_substituted_by_name(value: Any, substituted: Any) -> None:
     assert substitute(value, {"id": "1", "number": 7, "nothing": None}) == substituted

@@ -76,7 +76,7 @@ def shared(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("maker", HOSTS.values(), ids=HOSTS.keys())
-def test_what_one_made_is_read_and_verified_by_each(tmp_path: Path, maker: Command) -> None:
+def test_a_key_of_one_host_is_read_and_verified_by_each(tmp_path: Path, maker: Command) -> None:
     database = tmp_path / "its own.db"
     created = maker.create_key(database, "laptop")
     key = created.pop("key")
@@ -89,7 +89,7 @@ def test_what_one_made_is_read_and_verified_by_each(tmp_path: Path, maker: Comma
         assert reader.run(database, "get", created["id"], user="bob").returncode == 1
 
 
-def test_what_one_revoked_is_refused_by_each(shared: Path, component: Component) -> None:
+def test_a_key_revoked_by_one_host_is_refused_by_each(shared: Path, component: Component) -> None:
     created = [host.create_key(shared, "to revoke") for host in HOSTS.values()]
     by_python, *by_rust = created
     for key in by_rust:
@@ -101,7 +101,7 @@ def test_what_one_revoked_is_refused_by_each(shared: Path, component: Component)
         assert_revoked(shared, key)
 
 
-def test_nothing_is_lost_where_all_write_at_the_same_time(shared: Path, component: Component) -> None:
+def test_concurrent_writes_of_all_hosts_lose_nothing(shared: Path, component: Component) -> None:
     writers = [(host, f"{language} {n}") for language, host in HOSTS.items() for n in range(2)]
 
     def live(writer: tuple[Command, str]) -> list[Json]:
@@ -159,6 +159,5 @@ def test_a_long_lock_is_an_error_and_nothing_is_written(shared: Path) -> None:
             refused = list(threads.map(lambda host: host.run(shared, *host.create, "never"), HOSTS.values()))
         other.execute("ROLLBACK")
     assert [(process.returncode, process.stdout) for process in refused] == [(1, "")] * len(HOSTS)
-    # keycell's own command writes when it opens a file.
     assert all("available" in process.stderr or "busy" in process.stderr for process in refused)
     assert [key["name"] for key in output(RUST.run(shared, "list", "--json"))["api_keys"]] == ["first"]

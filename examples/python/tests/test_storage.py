@@ -1,4 +1,4 @@
-"""What the storage must guarantee, and what a database must be."""
+"""The guarantees of the storage, and the recognition of its databases."""
 
 import multiprocessing
 import shutil
@@ -231,7 +231,7 @@ def test_a_use_is_only_moved_forward(storage: SqliteStorage, database: Path) -> 
     assert find(other_process, "id-1")["last_used_at"] == 9
 
 
-def test_a_locked_database_is_unavailable_and_a_use_is_no_reason_to_fail(
+def test_a_locked_database_is_unavailable_and_a_lost_use_fails_nothing(
     database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = open_database(database)

@@ -34,7 +34,7 @@ use crate::{
 /// The time that background threads get to end after a command.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// API keys, decided by a sandboxed WebAssembly component
+/// Issues, verifies and revokes API keys. A sandboxed WebAssembly component applies every rule
 #[derive(Parser)]
 #[command(
     name = "keycell",

@@ -3,8 +3,7 @@
 /// Turns core dumps of this process off, and with them the access of other processes of its user to
 /// its memory.
 ///
-/// The engine must have been set up before: it opens files under `/proc/self`, which the system
-/// closes to such a process.
+/// Set up the engine first: it opens files under `/proc/self`, which such a process may not open.
 #[cfg(target_os = "linux")]
 pub fn turn_off() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};

@@ -54,7 +54,7 @@ pub fn to_stderr(form: &Form) -> WorkerGuard {
 struct WithoutKeys<W>(W);
 
 impl<W: Write> Write for WithoutKeys<W> {
-    /// Writes a whole line, which is what the subscriber passes at a time.
+    /// Writes one line. The subscriber passes a whole line in each call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let holds_key = holds_part_of_key(&String::from_utf8_lossy(line));
         self.0.write_all(if holds_key { REDACTED } else { line })?;

@@ -21,7 +21,7 @@ pub fn refuse_key(place: &Place) -> ExitCode {
     refuse(&message, &Cli::command().render_usage().ansi().to_string())
 }
 
-/// Prints the help that was asked for, or what is wrong with the command line.
+/// Prints the requested help, or describes the mistake in the command line.
 pub fn report(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return match error.print() {

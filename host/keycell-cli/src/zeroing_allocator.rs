@@ -1,8 +1,8 @@
 //! The allocator of the process, which overwrites memory when it is freed.
 //!
 //! Keys pass through buffers that keycell does not own: of the HTTP server, of the MCP library and
-//! of the command line's parser. With this allocator, a key is gone from the heap as soon as its
-//! buffer is.
+//! of the command line's parser. This allocator overwrites a key in the heap when its buffer
+//! is freed.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

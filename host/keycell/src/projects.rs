@@ -17,7 +17,7 @@ use crate::{
     storage::{Member, Project, ProjectReference, ProjectStorage, Role, Storage},
 };
 
-/// What a caller may want to do with projects.
+/// An action on projects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -151,7 +151,7 @@ impl<S: ProjectStorage> Keycell<S> {
         if is_found { Ok(()) } else { Err(Error::NotFound { subject: Subject::Project }) }
     }
 
-    /// Removes a member from a project. A user who is not a member stays none.
+    /// Removes a member from a project, if the user is one.
     ///
     /// # Errors
     ///

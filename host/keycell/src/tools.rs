@@ -116,7 +116,7 @@ pub enum ToolError {
     Failed(#[from] Error),
 }
 
-/// Calls a tool with JSON arguments, and returns what matches its output schema.
+/// Calls a tool with JSON arguments, and returns JSON that matches its output schema.
 ///
 /// # Errors
 ///

@@ -37,7 +37,7 @@ fn a_caller_and_a_policy_are_read_in_full() {
 }
 
 #[test]
-fn what_is_left_out_allows_nothing_more() {
+fn a_missing_entry_allows_nothing_more() {
     let bucket = Memory::with(&[("caller.user-id", "ann"), ("policy.prefix", "acme")]);
     let ann = User { id: "ann".to_owned(), operator: false, scopes: Vec::new() };
     assert_eq!(caller(&bucket), Ok(Caller::User(ann)));
@@ -53,7 +53,7 @@ fn without_a_user_the_caller_is_the_host_and_without_a_prefix_there_is_no_policy
 }
 
 #[test]
-fn an_invalid_value_is_not_left_out() {
+fn an_invalid_value_is_an_error_and_not_missing() {
     let bucket = Memory::with(&[
         ("caller.user-id", "ann"),
         ("caller.operator", "yes"),

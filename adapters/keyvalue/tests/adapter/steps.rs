@@ -110,7 +110,7 @@ fn a_key_can_be_revoked_after_every_crash() {
 
 /// A limit that the README describes.
 #[test]
-fn a_crash_between_claim_and_record_holds_up_changes_until_the_claim_is_deleted() {
+fn a_crash_between_claim_and_record_blocks_changes_until_the_claim_is_deleted() {
     let bucket = created();
     // The record and the revocation are read, the claim is taken, and the write is lost.
     bucket.fail(Failure::ForGood(3));
@@ -124,7 +124,7 @@ fn a_crash_between_claim_and_record_holds_up_changes_until_the_claim_is_deleted(
 
 /// A limit that the README describes.
 #[test]
-fn a_crash_during_an_issuing_holds_up_its_idempotency_key_until_it_expires() {
+fn a_crash_during_an_issuing_blocks_its_idempotency_key_until_it_expires() {
     let issue_another = |bucket: &Memory, created_at| {
         let key = KeyRecord { created_at, ..record(3) };
         keys::insert_key(bucket, &key, &event(3, Action::Created, &key), Some(&request(&key)))

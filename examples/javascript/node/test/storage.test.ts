@@ -148,7 +148,7 @@ test('an id and a lookup are taken once, and a refused key leaves no event', () 
   assert.equal(storage.listEvents(every).length, 1);
 });
 
-test('an update changes what may change, and only at its revision', () => {
+test('an update changes the mutable fields only, and only at its revision', () => {
   const storage = sqliteStorage(databaseInMemory());
   storage.insertKey(key, event('created'), undefined);
   storage.recordUse(key.id, 9n);

@@ -70,7 +70,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Fails before anything is written, so that a write and its event are one.
+    /// Fails before anything is written, so that a write and its event are atomic.
     fn check_event(&self, event: &EventRecord) -> Result<(), StorageError> {
         if self.events.contains_key(&event.id) { Err(StorageError::Conflict) } else { Ok(()) }
     }

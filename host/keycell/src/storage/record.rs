@@ -51,8 +51,7 @@ pub struct KeyRecord {
 }
 
 impl fmt::Debug for KeyRecord {
-    /// Shows which record it is, and nothing that is secret or the issuer's: neither hash nor
-    /// name nor metadata.
+    /// Shows the identity of the record, without the hash, the name and the metadata.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyRecord").field("id", &self.id).field("revision", &self.revision).finish_non_exhaustive()
     }
