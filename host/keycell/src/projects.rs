@@ -142,10 +142,7 @@ impl<S: ProjectStorage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn put_member(&self, caller: &Caller, project: &str, member: Member) -> Result<(), Error> {
-        if let Err(faults) = UserId::parse(&member.user_id) {
-            let faults = faults.into_iter().map(|fault| Fault::from(("user_id", fault))).collect();
-            return Err(self.invalid_input(caller, faults).await);
-        }
+        self.check_user_id(caller, &member.user_id).await?;
         let access = self.authorize_project(caller, ProjectAction::ChangeMembers, Some(project)).await?;
         let is_found = self.storage().put_member(&access.project()?, member).await?;
         if is_found { Ok(()) } else { Err(Error::NotFound { subject: Subject::Project }) }
@@ -157,9 +154,20 @@ impl<S: ProjectStorage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn remove_member(&self, caller: &Caller, project: &str, user_id: &str) -> Result<(), Error> {
+        self.check_user_id(caller, user_id).await?;
         let access = self.authorize_project(caller, ProjectAction::ChangeMembers, Some(project)).await?;
         self.storage().remove_member(&access.project()?, user_id).await?;
         Ok(())
+    }
+
+    async fn check_user_id(&self, caller: &Caller, user_id: &str) -> Result<(), Error> {
+        match UserId::parse(user_id) {
+            Ok(_) => Ok(()),
+            Err(faults) => {
+                let faults = faults.into_iter().map(|fault| Fault::from(("user_id", fault))).collect();
+                Err(self.invalid_input(caller, faults).await)
+            }
+        }
     }
 
     /// The projects that the caller may see, of those that the action is about.

@@ -126,8 +126,9 @@ pub async fn call<S: Storage>(
     keycell: &Keycell<S>,
     caller: &Caller,
     name: &str,
-    arguments: Value,
+    mut arguments: Value,
 ) -> Result<Value, ToolError> {
+    arguments::normalise_integers(&mut arguments);
     if let Err(faults) = arguments::check(name, &arguments)? {
         return Err(keycell.invalid_input(caller, faults).await.into());
     }

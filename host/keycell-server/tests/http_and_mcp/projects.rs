@@ -141,6 +141,8 @@ fn a_request_that_is_wrong_is_a_problem_after_the_key() {
         let put = root.ask("PUT", &format!("/v1/projects/web/members/{user}"), &body);
         assert_eq!(problem(&put, 400), "invalid-input", "{user} {body}");
     }
+    let long = format!("/v1/projects/web/members/{}", "a".repeat(256));
+    assert_eq!(problem(&root.ask("DELETE", &long, &Value::Null), 400), "invalid-input");
     root.get("/v1/projects/A%20b").assert_is_problem(400);
     root.get("/v1/projects/%ff").assert_is_problem(400);
     let stranger = Holder { server: &server, key: "wrong".to_owned() };

@@ -42,6 +42,30 @@ pub fn check(tool: &str, arguments: &Value) -> Result<Result<(), Vec<Fault>>, To
     Ok(if faults.is_empty() { Ok(()) } else { Err(faults) })
 }
 
+/// Replaces numbers such as `3.0`, which are integers for JSON Schema, by integers. Metadata stays as
+/// it is.
+pub fn normalise_integers(arguments: &mut Value) {
+    match arguments {
+        Value::Number(number) => {
+            if let Some(integer) = number.as_f64().filter(|_| !number.is_u64()).and_then(as_u32) {
+                *arguments = integer.into();
+            }
+        }
+        Value::Object(members) => {
+            members.iter_mut().filter(|(name, _)| *name != "metadata").for_each(|(_, value)| normalise_integers(value));
+        }
+        _ => {}
+    }
+}
+
+/// The integer, if the number is one in the range of every integer argument.
+fn as_u32(number: f64) -> Option<u32> {
+    let is_integer = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    // In this range, the conversion is exact.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+    is_integer.then_some(number as u32)
+}
+
 /// The error for arguments that match the schema and cannot be read.
 pub fn unreadable() -> Error {
     Error::InvalidInput { faults: vec![fault("arguments", "wrong-type", "do not match the tool's input schema")] }
