@@ -3,6 +3,7 @@
 mod cli;
 mod command;
 mod gateways;
+mod hostile_clients;
 mod http;
 mod mcp;
 mod readme;

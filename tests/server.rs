@@ -108,6 +108,11 @@ impl Server {
         let _ = stream.read_to_end(&mut Vec::new());
     }
 
+    /// The id of the process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Asks the server to stop.
     /// The id of the server's process.
     pub fn process_id(&self) -> u32 {

@@ -47,9 +47,13 @@ const RATIOS: &[(&str, &str, &str, &str)] = &[
 ];
 
 pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
+    if args == ["http"] {
+        say("Building and running the benchmark of the HTTP server: it runs for about three minutes");
+        return Ok(cmd!(shell, "cargo bench --workspace --bench http").run()?);
+    }
     say("Building and running the benchmarks: the first build takes about ten minutes on two cores");
     cmd!(shell, "cargo bench --workspace --bench calls -- {args...}").run()?;
-    cmd!(shell, "cargo bench --workspace --bench load").run()?;
+    cmd!(shell, "cargo bench --workspace --bench load --bench http").run()?;
     let medians = medians(&shell.current_dir().join("target/criterion"))?;
 
     println!("\n| call | time |\n| --- | ---: |");

@@ -29,6 +29,7 @@ const JAVASCRIPT_HOSTS: &str = "examples/javascript";
 
 const SUITES: &[Suite] = &[
     Suite { dir: "tests/clients/python", language: Language::Python, needs_browser: false },
+    Suite { dir: "tests/clients/openapi", language: Language::Python, needs_browser: false },
     Suite { dir: "tests/clients/typescript", language: Language::Node, needs_browser: false },
     Suite { dir: "tests/clients/conformance", language: Language::Node, needs_browser: false },
     Suite { dir: JAVASCRIPT_HOSTS, language: Language::Node, needs_browser: false },

@@ -44,7 +44,7 @@ enum Task {
     },
     /// Runs the benchmarks and prints their ratios
     Bench {
-        /// Arguments for the benchmark program
+        /// `http` for the HTTP server alone; otherwise arguments for the benchmark program
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },

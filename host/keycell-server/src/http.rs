@@ -62,8 +62,8 @@ impl<S: ProjectStorage> Routes<S> {
     pub fn routers(self) -> serde_json::Result<(Routers, Routers)> {
         let metrics = Arc::new(Metrics::default());
         let gate = Arc::new(Gate::new(Arc::clone(&self.keycell), Arc::clone(&metrics)));
+        let shown_metrics = metrics::routes(Arc::clone(&metrics), Arc::clone(&self.keycell));
         let health = health::routes(self.keycell);
-        let shown_metrics = metrics::routes(Arc::clone(&metrics));
 
         let called_by_name = mcp::routes(Arc::clone(&gate), self.mcp)
             .merge(rest::routes(Arc::clone(&gate))?)
@@ -88,8 +88,11 @@ impl<S: ProjectStorage> Routes<S> {
                 .layer(from_fn(request_log::log))
         };
         let all = keyed.merge(health.clone());
-        let (all, metrics) =
-            if self.separate_metrics { (all, shown_metrics) } else { (all.merge(shown_metrics), Router::new()) };
+        let (all, metrics) = if self.separate_metrics {
+            (all, shown_metrics)
+        } else {
+            (all.merge(shown_metrics.layer(from_fn(metrics::only_local))), Router::new())
+        };
         let health = with_common_layers(health.fallback(async || StatusCode::SERVICE_UNAVAILABLE));
         let main = Routers { all: with_common_layers(all), health: health.clone() };
         Ok((main, Routers { all: with_common_layers(metrics), health }))

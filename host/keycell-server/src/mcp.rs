@@ -2,7 +2,10 @@
 
 use std::{
     borrow::Cow,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::http::request::Parts;
@@ -76,17 +79,23 @@ pub enum Callers {
 pub struct HttpCall {
     caller: Caller,
     outcome: Arc<OnceLock<Outcome>>,
+    is_rate_limited: Arc<AtomicBool>,
 }
 
 impl HttpCall {
     /// Creates a call of this caller.
     pub fn new(caller: Caller) -> Self {
-        Self { caller, outcome: Arc::default() }
+        Self { caller, outcome: Arc::default(), is_rate_limited: Arc::default() }
     }
 
     /// The caller.
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// Returns whether the rate limit of the presented key refused a verification.
+    pub fn is_rate_limited(&self) -> bool {
+        self.is_rate_limited.load(Ordering::Relaxed)
     }
 
     /// Returns the outcome; `None` if the request called no tool.
@@ -147,6 +156,8 @@ impl<S: ProjectStorage> McpServer<S> {
         if let Some(call) = http_call {
             // A request makes one call, so there is no outcome yet.
             let _ = call.outcome.set(Outcome::from(&result));
+            let is_rate_limited = result.as_ref().is_ok_and(|output| output["reason"] == "rate-limited");
+            call.is_rate_limited.store(is_rate_limited, Ordering::Relaxed);
         }
         Ok(result)
     }

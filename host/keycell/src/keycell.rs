@@ -117,6 +117,12 @@ impl<S: Storage> Keycell<S> {
         &self.sandbox.shared().policy
     }
 
+    /// The number of instances of the component that calls hold now, in the whole process. At most
+    /// 64; further calls wait.
+    pub fn instances_in_use(&self) -> usize {
+        self.sandbox.instances_in_use()
+    }
+
     /// Authenticates the caller and returns what it may do.
     ///
     /// # Errors

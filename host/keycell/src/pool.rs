@@ -37,6 +37,11 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// The number of instances that calls hold now.
+    pub fn in_use(&self) -> usize {
+        (MAX_INSTANCES as usize).saturating_sub(self.instances.available_permits())
+    }
+
     /// The pool of the process, which is created by the first call.
     pub fn get() -> Result<&'static Self, ComponentError> {
         static POOL: LazyLock<Result<Pool, String>> =

@@ -146,6 +146,11 @@ impl<S: Storage> Sandbox<S> {
         &self.shared
     }
 
+    /// The number of instances that calls of this process hold now.
+    pub fn instances_in_use(&self) -> usize {
+        self.pool.in_use()
+    }
+
     /// Calls an export on a fresh instance.
     pub async fn call<P, A>(&self, export: Export, caller: &Caller, params: P) -> wasmtime::Result<Result<A, Error>>
     where

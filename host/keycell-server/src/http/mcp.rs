@@ -76,6 +76,9 @@ async fn handle<S: ProjectStorage>(
         None => (Outcome::from(&gate.keycell.describe_caller(call.caller()).await), false),
     };
     drop(timer);
+    if call.is_rate_limited() {
+        gate.metrics.rate_limited();
+    }
     if let Err(refused) = gate.conclude(attempt, &key, outcome.clone()) {
         return refused;
     }

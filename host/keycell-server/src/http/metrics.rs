@@ -13,15 +13,19 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request, State},
-    http::header::CONTENT_TYPE,
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, FORWARDED},
+    },
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
     routing::get,
 };
-use keycell::{Error, Refusal};
+use keycell::{Error, Keycell, ProjectStorage, Refusal};
 
+use super::client_address::{Peer, X_FORWARDED_FOR};
 use super::request_log::{method, route};
 
 /// The upper bounds of the buckets of call times, in seconds.
@@ -81,8 +85,14 @@ impl Metrics {
 
     /// Counts a refusal of a presented key.
     pub fn refusal(&self, refusal: &Refusal) {
-        let is_rate_limited = matches!(refusal, Refusal::RateLimited { .. });
-        self.rate_limited.fetch_add(u64::from(is_rate_limited), Ordering::Relaxed);
+        if matches!(refusal, Refusal::RateLimited { .. }) {
+            self.rate_limited();
+        }
+    }
+
+    /// Counts a verification that a key's rate limit refused.
+    pub fn rate_limited(&self) {
+        self.rate_limited.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a call that failed in the storage or the component.
@@ -150,9 +160,25 @@ fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
 }
 
 /// The route `/metrics`.
-pub fn routes(metrics: Arc<Metrics>) -> Router {
-    let show = async |State(metrics): State<Arc<Metrics>>| ([(CONTENT_TYPE, TEXT_FORMAT)], metrics.text());
+pub fn routes<S: ProjectStorage>(metrics: Arc<Metrics>, keycell: Arc<Keycell<S>>) -> Router {
+    let show = async move |State(metrics): State<Arc<Metrics>>| {
+        let mut text = metrics.text();
+        header(&mut text, "keycell_pool_instances_in_use", "gauge", "Instances of the component that calls hold.");
+        line(&mut text, "keycell_pool_instances_in_use", keycell.instances_in_use());
+        ([(CONTENT_TYPE, TEXT_FORMAT)], text)
+    };
     Router::new().route("/metrics", get(show)).with_state(metrics)
+}
+
+/// Answers only clients on this machine, where the route is beside the others. A proxy on this
+/// machine names its client in a header.
+pub async fn only_local(Extension(Peer(peer)): Extension<Peer>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let is_forwarded = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
+    if is_forwarded || !peer.ip().to_canonical().is_loopback() {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    next.run(request).await
 }
 
 /// A request in progress.

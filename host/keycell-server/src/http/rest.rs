@@ -78,7 +78,12 @@ fn route<S: ProjectStorage>(operation: &'static Operation) -> serde_json::Result
             Err(refused) => keycell.describe_caller(caller).await.map(|_| Err(refused)),
         });
         match called.await {
-            Ok(Ok(output)) => answer(operation, &output),
+            Ok(Ok(output)) => {
+                if output["reason"] == "rate-limited" {
+                    gate.metrics.rate_limited();
+                }
+                answer(operation, &output)
+            }
             Ok(Err(refused)) | Err(refused) => refused,
         }
     };

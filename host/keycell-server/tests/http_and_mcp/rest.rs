@@ -8,6 +8,10 @@ use tokio::net::TcpListener;
 use crate::support::{Answer, TestServer, bearer};
 
 impl TestServer {
+    fn get_with(&self, path: &str, key: &str) -> Answer {
+        self.request("GET", path, &[("authorization", &bearer(key))], "")
+    }
+
     fn rest(&self, method: &str, path: &str, key: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let authorization = bearer(key);
         let usual = [("authorization", authorization.as_str()), ("content-type", "application/json")];
@@ -186,8 +190,43 @@ fn metrics_count_requests_and_name_no_key_or_user() {
         "keycell_http_requests_under_way 1\n",
         "keycell_call_duration_seconds_count 2\n",
         "keycell_wrong_keys_total 1\n",
+        "keycell_pool_instances_in_use 0\n",
+        "keycell_rate_limited_total 0\n",
+        "keycell_errors_total{kind=\"unavailable\"} 0\n",
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     assert!(!text.contains("ann") && !text.contains(key.rsplit_once('_').unwrap().0));
+}
+
+#[test]
+fn metrics_count_storage_errors_and_rate_limited_verifications() {
+    let server = TestServer::start();
+    let key = server.key("ann");
+    let limited = json!({"name": "x", "rate_limit": {"requests": 1, "window_seconds": 60}, "scopes": []});
+    let created = server.rest("POST", "/v1/keys", &key, &[], &limited.to_string());
+    let presented = created.body["key"].as_str().unwrap();
+    let body = json!({"key": presented}).to_string();
+    for _ in 0..3 {
+        server.rest("POST", "/v1/keys/verify", &key, &[], &body);
+    }
+    server.get_with("/v1/authorize", presented);
+    server.call(&key, "verify_api_key", json!({"key": presented}));
+    server.storage.fail(true);
+    server.rest("GET", "/v1/keys", &key, &[], "").assert_is_problem(503);
+    server.ping(&key).assert_is_problem(503);
+    server.storage.fail(false);
+    let metrics = server.get("/metrics");
+    let text = metrics.body.as_str().unwrap();
+    assert!(text.contains("keycell_rate_limited_total 4\n"), "{text}");
+    assert!(text.contains("keycell_errors_total{kind=\"unavailable\"} 2\n"), "{text}");
+}
+
+#[test]
+fn metrics_beside_the_other_routes_are_for_this_machine_alone() {
+    let server = TestServer::start();
+    assert_eq!(server.get("/metrics").status, 200);
+    for header in [("x-forwarded-for", "203.0.113.1"), ("forwarded", "for=203.0.113.1")] {
+        server.request("GET", "/metrics", &[header], "").assert_is_problem(404);
+    }
 }
