@@ -310,7 +310,7 @@ fn assert_is_guarded(start: impl FnOnce(&Around<'_>) -> Option<Gateway>, documen
     if over.status == 429 {
         assert!((1..=60).contains(&over.header("retry-after").parse::<u32>().unwrap()), "{over:?}");
     }
-    // A good key that is revoked is refused at once, by gateways that could cache, too.
+    // A revoked key is refused at once, also by gateways that could cache the response.
     let (ended, id) = create(&["--scope", "api-keys:read"]);
     assert_eq!(with(&ended).status, 200);
     reached += 1;

@@ -14,7 +14,7 @@ use crate::{
     support::{PING, TestServer, bearer, connect_from, raw_ping, status_of},
 };
 
-/// Good keys must be answered within this time.
+/// The maximum time of the response to a valid key.
 const PROMPT: Duration = Duration::from_millis(500);
 
 fn assert_is_prompt(server: &TestServer, key: &str) {
@@ -151,7 +151,7 @@ fn behind_a_trusted_proxy_each_client_has_its_own_limits() {
     let key = server.key("ann");
     assert!(are_throttled(&guess_at_once(&server, |_| vec![("x-forwarded-for", "203.0.113.1".to_owned())])));
     let headers = [("authorization", &*bearer(&key)), ("x-forwarded-for", "203.0.113.1")];
-    assert_eq!(server.post(&headers, PING).status, 200, "the client of the guesses has a good key, too");
+    assert_eq!(server.post(&headers, PING).status, 200, "a valid key of the same client");
 }
 
 #[test]
