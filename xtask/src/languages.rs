@@ -34,6 +34,7 @@ const SUITES: &[Suite] = &[
     Suite { dir: "tests/clients/conformance", language: Language::Node, needs_browser: false },
     Suite { dir: JAVASCRIPT_HOSTS, language: Language::Node, needs_browser: false },
     Suite { dir: JAVASCRIPT_HOSTS, language: Language::Node, needs_browser: true },
+    Suite { dir: "tests/pages", language: Language::Node, needs_browser: true },
     Suite { dir: "examples/python", language: Language::Python, needs_browser: false },
     Suite { dir: "host/keycell-postgres/tests/sql", language: Language::Python, needs_browser: false },
 ];

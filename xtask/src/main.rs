@@ -92,6 +92,7 @@ fn test(shell: &Shell, no_skip: bool) -> Result<()> {
     // A test writes the statements for PostgreSQL there, and another one parses them.
     shell.set_var("KEYCELL_SQL", shell.current_dir().join("target/statements.json"));
     cmd!(shell, "cargo test --workspace").run()?;
+    cmd!(shell, "cargo test --workspace --no-default-features --test http_and_mcp without_the_feature").run()?;
     compose(shell)?;
     languages::test(shell, no_skip)
 }
@@ -105,6 +106,7 @@ fn lint(shell: &Shell, no_skip: bool) -> Result<()> {
         println!("SKIPPED dependencies: there is no cargo-deny");
     }
     cmd!(shell, "cargo clippy --workspace --all-targets -- --deny warnings").run()?;
+    cmd!(shell, "cargo clippy --workspace --no-default-features -- --deny warnings").run()?;
     // The bindings of the guests exist on the WebAssembly target only. The rest of the workspace does
     // not compile for that target, so each guest is checked by itself.
     for guest in ["keycell-component", "keycell-keyvalue"] {

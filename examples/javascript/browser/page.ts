@@ -2,13 +2,13 @@ import createInput from '#generated/create_api_key.input.json' with { type: 'jso
 import getInput from '#generated/get_api_key.input.json' with { type: 'json' };
 import type { Error as Failure } from '#generated/interfaces/keycell-api-keys-api-keys.js';
 import type { Caller } from '#generated/interfaces/keycell-api-keys-context.js';
+import { listOf } from '#generated/pages/answer.js';
+import { formOf, showFaults } from '#generated/pages/form.js';
 import type { ApiKeys, Arguments } from '../shared/arguments.js';
 import { Authority } from '../shared/authority.js';
 import { KeycellError } from '../shared/failure.js';
-import { listOf } from './answer.js';
 import { coreModule } from './core.js';
 import { openDatabase, transact } from './database.js';
-import { formOf, showFaults, type InputSchema, type Values } from './form.js';
 
 const SCOPES = ['api-keys:read', 'api-keys:write'];
 /** The person at this browser. */
@@ -21,12 +21,12 @@ async function call<Name extends keyof ApiKeys>(name: Name, ...args: Arguments<N
   return transact(await database, (storage) => authority.call(storage, caller, name, ...args));
 }
 
-show('create', createInput, 'Create', ([name, project, expiresAt]) =>
+show('create', createInput, 'Create', ({ name, project_reference: project, expires_at: expiresAt }) =>
   call('createApiKey', name ?? '', project, expiresAt));
-show('get', getInput, 'Get', ([id]) => call('getApiKey', id ?? ''));
+show('get', getInput, 'Get', ({ api_key_id: id }) => call('getApiKey', id ?? ''));
 
 /** Puts a tool's form into its section of the page, and below it the answer of the newest call. */
-function show(id: string, schema: InputSchema, action: string, send: (values: Values) => Promise<object>) {
+function show(id: string, schema: object, action: string, send: (values: Record<string, string>) => Promise<object>) {
   const output = document.createElement('output');
   const form = formOf(schema, action, async (values) => {
     output.replaceChildren();

@@ -6,6 +6,8 @@ mod completions;
 mod component;
 mod config;
 mod conformance;
+#[cfg(feature = "pages")]
+mod console;
 mod create;
 mod events;
 mod get;
@@ -88,6 +90,9 @@ enum Command {
     Mcp(mcp::Arguments),
     /// Serves HTTP, including MCP, for the holders of API keys
     Serve(serve::Arguments),
+    /// Opens the console for keys in a browser, for the user as an operator
+    #[cfg(feature = "pages")]
+    Console(console::Arguments),
     /// Checks the database and every record in it
     #[command(after_help = "Example:
   keycell check --database /var/lib/keycell/keycell.db
@@ -147,6 +152,8 @@ impl Cli {
             Command::Project(command) => project::run(&options.settings()?, command).await?,
             Command::Mcp(arguments) => mcp::run(&options.settings()?, &arguments).await?,
             Command::Serve(arguments) => serve::run(&options.settings()?, arguments).await?,
+            #[cfg(feature = "pages")]
+            Command::Console(arguments) => console::run(&options.settings()?, &arguments).await?,
             Command::Check => return check::run(&options.settings()?),
             Command::Backup(arguments) => backup::run(&options.settings()?, &arguments)?,
             Command::Config(command) => config::run(&options.settings()?, command)?,

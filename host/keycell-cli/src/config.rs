@@ -64,6 +64,8 @@ pub struct ServerConfig {
     pub allowed_hosts: Option<Vec<String>>,
     /// The addresses of proxies whose forwarding headers are believed.
     pub trusted_proxies: Option<Vec<Parsed<IpNet>>>,
+    /// Whether the pages for people are served.
+    pub pages: Option<bool>,
     /// Whether all tools are served.
     pub all_tools: Option<bool>,
     /// Whether a new key is left out of the text of a result.

@@ -63,6 +63,9 @@ pub enum CommandError {
     NotShown { id: ApiKeyId, source: Box<CommandError> },
     #[error("the new key {id} could not be shown ({source}) and could not be revoked ({error}): revoke it")]
     NotShownNorRevoked { id: ApiKeyId, source: Box<CommandError>, error: keycell::Error },
+    #[cfg(feature = "pages")]
+    #[error("the console needs a key with the scope api-keys:admin, which grantable_scopes must have: {0}")]
+    ConsoleKey(keycell::Error),
     #[error(transparent)]
     Cases(#[from] CasesError),
     #[error(transparent)]

@@ -70,6 +70,9 @@ pub struct ServerOptions {
         value_parser = network
     )]
     trusted_proxies: Vec<IpNet>,
+    /// Leaves out the pages for people, /console and /tools
+    #[arg(long, env = "KEYCELL_NO_PAGES", hide_env_values = true, value_parser = BoolishValueParser::new())]
+    no_pages: bool,
     #[command(flatten)]
     tools: ToolOptions,
 }
@@ -86,6 +89,7 @@ pub struct ServerSettings {
     pub metrics_listen: (Option<SocketAddr>, Origin),
     pub allowed_hosts: (Vec<String>, Origin),
     pub trusted_proxies: (Vec<IpNet>, Origin),
+    pub pages: (bool, Origin),
     pub tools: ToolSettings,
 }
 
@@ -118,6 +122,7 @@ impl ServerOptions {
             metrics_listen: Origin::first(self.metrics_listen.map(Some), metrics.map(Some), || None),
             allowed_hosts: Origin::first(hosts, file.allowed_hosts.clone(), Vec::new),
             trusted_proxies: Origin::first(proxies, proxies_in_file, Vec::new),
+            pages: Origin::first(self.no_pages.then_some(false), file.pages, || true),
             tools: self.tools.settings(file),
         }
     }

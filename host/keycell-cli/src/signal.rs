@@ -15,6 +15,22 @@ pub fn stop() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
+/// Waits until the terminal of the command is closed.
+#[cfg(all(unix, feature = "pages"))]
+pub fn hangup() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        hangup.recv().await;
+    })
+}
+
+/// Never ends: the system does not report it.
+#[cfg(all(not(unix), feature = "pages"))]
+pub fn hangup() -> io::Result<impl Future<Output = ()>> {
+    Ok(std::future::pending())
+}
+
 /// Waits for the first interrupt.
 #[cfg(not(unix))]
 pub fn stop() -> io::Result<impl Future<Output = ()>> {

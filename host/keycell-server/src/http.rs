@@ -16,12 +16,16 @@ mod metrics;
 mod oauth;
 mod openapi;
 mod operations;
+#[cfg(feature = "pages")]
+mod pages;
 mod problem;
 mod projects;
 mod rate_limit_headers;
 mod request_limit;
 mod request_log;
 mod rest;
+#[cfg(feature = "pages")]
+mod sign_in;
 mod slots;
 mod wiped;
 mod wrong_keys;
@@ -36,6 +40,8 @@ use axum::{
 use keycell::{Keycell, ProjectStorage};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
+#[cfg(feature = "pages")]
+pub use self::pages::Pages;
 pub use self::{
     client_address::TrustedProxies,
     connections::{Routers, serve},
@@ -55,6 +61,8 @@ pub struct Routes<S: ProjectStorage> {
     pub request_timeout: Duration,
     /// Whether `/metrics` has its own listener.
     pub separate_metrics: bool,
+    #[cfg(feature = "pages")]
+    pub pages: Option<Pages>,
 }
 
 impl<S: ProjectStorage> Routes<S> {
@@ -70,8 +78,10 @@ impl<S: ProjectStorage> Routes<S> {
             .merge(caller::routes(Arc::clone(&gate)))
             .merge(projects::routes(Arc::clone(&gate)))
             .merge(oauth::routes(Arc::clone(&gate)))
-            .merge(openapi::routes()?)
-            .layer(from_fn_with_state(Arc::new(self.allowed_hosts), host_names::check));
+            .merge(openapi::routes()?);
+        #[cfg(feature = "pages")]
+        let called_by_name = called_by_name.merge(self.pages.map(Pages::routes).unwrap_or_default());
+        let called_by_name = called_by_name.layer(from_fn_with_state(Arc::new(self.allowed_hosts), host_names::check));
         // Gateways send the `Host` of their clients.
         let keyed = called_by_name
             .merge(authorize::routes(gate))

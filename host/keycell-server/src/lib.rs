@@ -29,6 +29,11 @@
 //! | `/v1/introspect`, `/v1/revoke` | RFC 7662 and RFC 7009 |
 //! | `/openapi.json` | the description of these routes |
 //! | `/healthz`, `/readyz`, `/metrics` | operation |
+//! | `/console`, `/tools` | the pages for people |
+//!
+//! # Features
+//!
+//! - `pages` (default): the pages for people.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -40,9 +45,13 @@ mod mcp;
 mod message;
 mod outcome;
 mod server;
+#[cfg(feature = "pages")]
+mod sign_in;
 mod stdio;
 
 pub use ipnet::IpNet;
 pub use mcp::{McpOptions, SchemaError};
 pub use server::{Server, ServerError};
+#[cfg(feature = "pages")]
+pub use sign_in::SignIn;
 pub use stdio::{StdioError, serve_lines, serve_stdio};

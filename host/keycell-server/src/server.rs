@@ -11,6 +11,9 @@ use crate::{
     mcp::{Callers, McpOptions, McpServer, SchemaError},
 };
 
+#[cfg(feature = "pages")]
+use crate::{SignIn, http::Pages};
+
 /// The host names that every server allows.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
@@ -44,6 +47,10 @@ pub struct Server<S: ProjectStorage> {
     limits: Limits,
     request_timeout: Duration,
     metrics: Option<TcpListener>,
+    #[cfg(feature = "pages")]
+    has_pages: bool,
+    #[cfg(feature = "pages")]
+    sign_in: Option<SignIn>,
 }
 
 impl<S: ProjectStorage> Server<S> {
@@ -57,6 +64,10 @@ impl<S: ProjectStorage> Server<S> {
             limits: Limits { total: 512, per_address: 256 },
             request_timeout: Duration::from_secs(20),
             metrics: None,
+            #[cfg(feature = "pages")]
+            has_pages: true,
+            #[cfg(feature = "pages")]
+            sign_in: None,
         }
     }
 
@@ -109,6 +120,20 @@ impl<S: ProjectStorage> Server<S> {
         Self { metrics: Some(listener), ..self }
     }
 
+    /// Sets whether the server has the pages for people, `/console` and `/tools`. Default: it has.
+    #[cfg(feature = "pages")]
+    #[must_use]
+    pub fn pages(self, has_pages: bool) -> Self {
+        Self { has_pages, ..self }
+    }
+
+    /// Lets the console sign in with one-time codes.
+    #[cfg(feature = "pages")]
+    #[must_use]
+    pub fn sign_in(self, sign_in: SignIn) -> Self {
+        Self { sign_in: Some(sign_in), ..self }
+    }
+
     /// Serves until `stop` is ready, then gives running requests 10 seconds to complete.
     ///
     /// # Errors
@@ -128,6 +153,8 @@ impl<S: ProjectStorage> Server<S> {
             max_requests_per_client: self.limits.per_address,
             request_timeout: self.request_timeout,
             separate_metrics: self.metrics.is_some(),
+            #[cfg(feature = "pages")]
+            pages: self.has_pages.then_some(Pages { all_tools: self.options.all_tools, sign_in: self.sign_in }),
         };
         let (main, metrics) = routes.routers()?;
         let (stopping, stopped) = watch::channel(());

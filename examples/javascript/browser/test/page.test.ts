@@ -26,17 +26,17 @@ async function send(page: Page, section: 'create' | 'get', values: Texts): Promi
   const form = page.locator(`#${section}`);
   for (const [name, value] of Object.entries(values)) await form.locator(`input[name=${name}]`).fill(value);
   // A click would wait until the tab is drawn, which can take long for one in the background.
-  await form.locator('input').last().press('Enter');
+  await form.locator('input[name]').last().press('Enter');
   await form.locator('dl').waitFor();
   const texts = (tag: string) =>
-    form.locator(tag).evaluateAll((all) => all.map(({ firstChild }) => firstChild!.textContent!));
+    form.locator(tag).evaluateAll((all) => all.map((item) => (item.querySelector('.key') ?? item).textContent!));
   const [names, answers] = [await texts('dt'), await texts('dd')];
   return Object.fromEntries(names.map((name, index) => [name, answers[index]!]));
 }
 
 test('a form has the fields of its input schema', async () => {
   const page = await open(await browser.newContext());
-  const fields = (section: string) => page.locator(`#${section} input`)
+  const fields = (section: string) => page.locator(`#${section} input[name]`)
     .evaluateAll((all) => (all as HTMLInputElement[]).map(({ name, required }) => [name, required]));
   assert.deepEqual(await fields('create'), [['name', true], ['project_reference', false], ['expires_at', false]]);
   assert.deepEqual(await fields('get'), [['api_key_id', true]]);
@@ -83,17 +83,17 @@ test('the page works as a file, too', async () => {
 test('an argument that is too long for the component is refused at its field', async () => {
   const page = await open(await browser.newContext());
   await page.locator('#create input[name=name]').fill('\u200b'.padEnd(64 * 1024, 'k'));
-  await page.locator('#create form > button').click();
+  await page.locator('#create form .primary').click();
   // The component would report the forbidden character, too.
   await page.locator('#create [role=alert]').getByText('must be at most 65536 bytes', { exact: true }).waitFor();
 });
 
 test('faults stand at their fields until the next call', async () => {
   const page = await open(await browser.newContext());
-  const alert = (name: string) => page.locator(`#create label:has(input[name=${name}]) [role=alert]`);
+  const alert = (name: string) => page.locator(`#create [data-field=${name}] > [role=alert]`);
   await page.locator('#create input[name=name]').fill(' ');
   await page.locator('#create input[name=expires_at]').fill('soon');
-  await page.locator('#create form > button').click();
+  await page.locator('#create form .primary').click();
   await page.locator('#create input[aria-invalid=true]').first().waitFor();
   assert.match(await alert('name').innerText(), /must not be empty/);
   assert.notEqual(await alert('expires_at').innerText(), '');
@@ -104,8 +104,8 @@ test('faults stand at their fields until the next call', async () => {
 
 test('an error without a field stands below the form', async () => {
   const page = await open(await browser.newContext());
-  await page.locator('#get input').fill('0192a000-0000-7000-8000-0000000000ff');
-  await page.locator('#get form > button').click();
+  await page.locator('#get input[name]').fill('0192a000-0000-7000-8000-0000000000ff');
+  await page.locator('#get form .primary').click();
   await page.getByText('There is no such API key.').waitFor();
 });
 
@@ -117,7 +117,7 @@ test('a failure of the storage is shown, and the console has its cause', async (
     IDBDatabase.prototype.transaction = () => { throw new DOMException('the disk is full', 'UnknownError'); };
   });
   await page.locator('#create input[name=name]').fill('laptop');
-  await page.locator('#create form > button').click();
+  await page.locator('#create form .primary').click();
   await page.getByText('storage is not available right now').waitFor();
   assert.match((await logged).text(), /the disk is full/);
 });

@@ -86,6 +86,7 @@ fn rows(settings: &Settings, server: &ServerOptions) -> Vec<Row> {
         ("server.metrics_listen", json!(server.metrics_listen.0), server.metrics_listen.1),
         ("server.allowed_hosts", json!(server.allowed_hosts.0), server.allowed_hosts.1),
         ("server.trusted_proxies", json!(proxies), server.trusted_proxies.1),
+        ("server.pages", json!(server.pages.0), server.pages.1),
         ("server.all_tools", json!(server.tools.all_tools.0), server.tools.all_tools.1),
         ("server.redact_text", json!(server.tools.redact_text.0), server.tools.redact_text.1),
     ]

@@ -28,8 +28,11 @@ pub struct Arguments {
 
 pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
     let stop = signal::stop()?;
-    let ServerSettings { listen: (address, _), metrics_listen, allowed_hosts, trusted_proxies, tools } =
-        arguments.server.settings(&settings.config.server);
+    let server_settings = arguments.server.settings(&settings.config.server);
+    #[cfg(feature = "pages")]
+    let has_pages = server_settings.pages.0;
+    let ServerSettings { listen: (address, _), metrics_listen, allowed_hosts, trusted_proxies, tools, .. } =
+        server_settings;
     let authority = settings.authority_or_new()?;
     core_dumps::turn_off();
     check_in_background(settings.database.clone())?;
@@ -40,6 +43,10 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
         .mcp_options(tools.mcp_options())
         .allowed_hosts(allowed_hosts.0)
         .trusted_proxies(trusted_proxies.0);
+    #[cfg(feature = "pages")]
+    {
+        server = server.pages(has_pages);
+    }
     if let Some(address) = metrics_listen.0 {
         let listener = listen(address).await?;
         tracing::info!(address = %listener.local_addr()?, "listening for /metrics");
@@ -54,7 +61,7 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
     TcpListener::bind(address).await.map_err(|source| CommandError::Listen { listen: address, source })
 }
 

@@ -6,6 +6,10 @@ mod errors;
 mod gateways;
 mod limits;
 mod mcp;
+#[cfg(not(feature = "pages"))]
+mod no_pages;
+#[cfg(feature = "pages")]
+mod pages;
 mod projects;
 mod rest;
 mod stdio;

@@ -1,0 +1,90 @@
+import { parse } from './json.js';
+
+export class Problem extends Error {
+  constructor(status, problem) {
+    super(sentence(problem?.detail ?? problem?.title ?? `the server answered ${status}`));
+    this.status = status;
+    this.faults = problem?.faults ?? [];
+  }
+}
+
+export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+
+/**
+ * The visitor's key, which is nowhere else, and what it may do. Events: `change` at signing in and out, `lost` and
+ * `found` when the server stops and starts to answer.
+ */
+class Session extends EventTarget {
+  #key;
+  #isLost = false;
+  caller = null;
+  /** The slugs of the projects that the caller may see, by their ids. */
+  projects = new Map();
+  /** Why the visitor was signed out, if they did not ask for it. */
+  reason = '';
+
+  async signIn(key) {
+    // What is no token cannot be sent in a header.
+    if (!/^[\x21-\x7e]+$/.test(key)) throw new Problem(401, { detail: 'this is not an API key' });
+    const { value } = await this.request('GET', '/v1/caller', { key });
+    this.#key = key;
+    this.#set(value, '');
+  }
+
+  async loadProjects() {
+    // Without the scope for it, projects are shown by their ids.
+    const { projects } = await this.request('GET', '/v1/projects').then(({ value }) => value, () => ({ projects: [] }));
+    this.projects = new Map(projects.map(({ id, slug }) => [id, slug]));
+  }
+
+  signOut(reason = '') {
+    this.#key = undefined;
+    this.#set(null, reason);
+  }
+
+  #set(caller, reason) {
+    this.caller = caller;
+    this.reason = reason;
+    this.dispatchEvent(new Event('change'));
+  }
+
+  async request(method, path, { body, headers = {}, key = this.#key } = {}) {
+    if (key) headers = { ...headers, authorization: `Bearer ${key}` };
+    if (body !== undefined) headers = { ...headers, 'content-type': 'application/json' };
+    const options = { method, headers, body: body && JSON.stringify(body), cache: 'no-store', credentials: 'omit' };
+    let response, text;
+    try {
+      response = await fetch(path, { ...options, signal: AbortSignal.timeout(30_000) });
+      text = await response.text();
+    } catch {
+      this.#lose();
+      throw new Error('The server does not answer. Try again when it is back.');
+    }
+    let value = null;
+    try {
+      value = parse(text);
+    } catch {
+      // An answer of something between here and the server.
+    }
+    if (response.ok) return { value, headers: response.headers };
+    if (response.status === 401 && this.#key && key === this.#key) {
+      this.signOut('Your key is not valid any more: it was revoked, rotated or has expired.');
+    }
+    throw new Problem(response.status, value);
+  }
+
+  /** Asks until the server answers again. */
+  async #lose() {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.dispatchEvent(new Event('lost'));
+    for (let pause = 500; ; pause = Math.min(pause * 1.5, 5000)) {
+      await new Promise((resume) => setTimeout(resume, pause));
+      if (await fetch('/healthz', { cache: 'no-store' }).then(({ ok }) => ok, () => false)) break;
+    }
+    this.#isLost = false;
+    this.dispatchEvent(new Event('found'));
+  }
+}
+
+export const session = new Session();
