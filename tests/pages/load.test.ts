@@ -5,8 +5,9 @@ import { Authority } from './keycell.ts';
 
 test('the time until a page is interactive', async (t) => {
   const server = await new Authority().serve();
+  const middle = (times: number[]) => times.sort((a, b) => a - b)[times.length >> 1]!.toFixed(0);
   for (const [path, ready] of [['/console', 'form.sign-in'], ['/tools/create_api_key', '#playground form']] as const) {
-    const times: number[] = [];
+    const [first, again]: [number[], number[]] = [[], []];
     for (let run = 0; run < 11; run++) {
       const context = await visitor();
       await context.addInitScript((selector) => {
@@ -17,12 +18,13 @@ test('the time until a page is interactive', async (t) => {
         }).observe(document, { childList: true, subtree: true });
       }, ready);
       const page = await openIn(context, server.origin + path);
-      await page.locator(ready).waitFor();
-      times.push(await page.evaluate(() => (window as any).interactive));
+      for (const times of [first, again]) {
+        await page.locator(ready).waitFor();
+        times.push(await page.evaluate(() => (window as any).interactive));
+        await page.reload();
+      }
       await context.close();
     }
-    times.sort((a, b) => a - b);
-    const [median, slowest] = [times[5]!, times[10]!].map((time) => time.toFixed(0));
-    t.diagnostic(`${path} is interactive ${median} ms after the navigation began (median of 11 loads; slowest ${slowest} ms)`);
+    t.diagnostic(`${path} is interactive after ${middle(first)} ms in a new browser profile, ${middle(again)} ms when it is loaded again (medians of 11)`);
   }
 });
