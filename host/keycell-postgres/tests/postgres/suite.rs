@@ -51,12 +51,14 @@ async fn suite(server: &Server, settings: &str) {
 }
 
 #[tokio::test]
+#[ignore = "takes many minutes; run it with --ignored"]
 async fn every_case_passes() {
     let Some(server) = server() else { return };
     suite(server, "").await;
 }
 
 #[tokio::test]
+#[ignore = "takes many minutes; run it with --ignored"]
 async fn every_case_passes_with_serializable_transactions() {
     let Some(server) = server() else { return };
     suite(server, SERIALIZABLE).await;
