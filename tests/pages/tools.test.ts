@@ -50,7 +50,7 @@ test('a tool is called as the key that is signed in, and the new key is shown on
   await page.getByRole('button', { name: '+30 days' }).click();
   assert.match(await page.getByLabel('expires_at').first().inputValue(), /^\d{4}-\d\d-\d\dT/);
   await page.getByRole('button', { name: 'Call' }).click();
-  // Nobody is signed in yet: the call waits for it.
+  // The page has no key yet, so the call waits until the visitor signs in.
   await assertAccessible(page, 'sign in to call');
   await signIn(page, ann.key);
   const once = page.getByRole('dialog', { name: 'Save your new key' });
