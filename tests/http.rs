@@ -157,7 +157,7 @@ fn keys_of_earlier_calls_are_not_in_memory() {
     for _ in 0..40 {
         read(&text(&other, "key"), &text(&other, "id"));
     }
-    let Ok(memory) = memory(server.process_id()) else {
+    let Ok(memory) = memory(server.pid()) else {
         eprintln!("skipped: this user may not read the memory of another process");
         return;
     };

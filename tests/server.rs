@@ -114,11 +114,6 @@ impl Server {
     }
 
     /// Asks the server to stop.
-    /// The id of the server's process.
-    pub fn process_id(&self) -> u32 {
-        self.process.id()
-    }
-
     pub fn terminate(&self) {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
