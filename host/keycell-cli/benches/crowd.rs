@@ -5,17 +5,19 @@
 //! The crowd comes from 127.0.0.1 and the client from 127.0.0.2, so this needs Linux. The database
 //! is made once and kept in `target/tmp`.
 
+#[allow(dead_code, reason = "another benchmark of servers needs the rest")]
+mod client;
+
 use std::{
     fs,
-    io::{BufRead, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Stdio,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
+use client::{Process, USER, is_whole, keycell, listening, text};
 use rusqlite::Connection;
 use serde_json::Value;
 use tokio::{
@@ -41,12 +43,12 @@ fn main() {
     }
     let path = database();
     let key = |user: &str| -> Value { json(&path, user, &["create", "--name", "crowd"]) };
-    let (crowd, client) = (key("ann"), key("bob"));
+    let (crowd, client) = (key(USER), key("bob"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     println!("| beside | requests | p50 | p99 | slowest | refused | memory of the server |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
 
-    let read = request(&format!("/v1/keys/{}", text(&client, "id")), text(&client, "key"));
+    let read = request(&format!("/v1/keys/{}", text(&client, "id")), &text(&client, "key"));
     let server = Server::start(&path);
     runtime.block_on(beside("no one: reads", &server, &read, JoinSet::new()));
 
@@ -55,13 +57,13 @@ fn main() {
     for status in ["active", "expired", "revoked", "all"] {
         for project in ["", "&project_reference=shop"] {
             let first = format!("/v1/keys?limit=100&status={status}{project}");
-            let page = runtime.block_on(one(&server, CROWD, &request(&first, text(&crowd, "key"))));
+            let page = runtime.block_on(one(&server, CROWD, &request(&first, &text(&crowd, "key"))));
             let page: Value = serde_json::from_str(page.split_once("\r\n\r\n").expect("a body").1).expect("JSON");
             let deep = page["next_cursor"].as_str().map(|cursor| format!("{first}&cursor={cursor}"));
             lists.extend([Some(first), deep].into_iter().flatten());
         }
     }
-    let requests: Vec<String> = lists.iter().map(|list| request(list, text(&crowd, "key"))).collect();
+    let requests: Vec<String> = lists.iter().map(|list| request(list, &text(&crowd, "key"))).collect();
     let crowd_of_lists = || {
         let requests = Arc::new(requests.clone());
         (0..LISTERS).map(|n| repeat(server.address, Arc::clone(&requests), n, Duration::ZERO)).collect()
@@ -89,7 +91,7 @@ fn database() -> PathBuf {
     }
     let new = path.with_extension("new");
     let _ = fs::remove_file(&new);
-    let project = json(&new, "ann", &["project", "create", "shop"]);
+    let project = json(&new, USER, &["project", "create", "shop"]);
     let connection = Connection::open(&new).expect("the database");
     connection.execute_batch("PRAGMA synchronous = OFF").expect("a setting");
     connection
@@ -110,19 +112,9 @@ fn database() -> PathBuf {
     path
 }
 
-fn keycell(database: &Path, user: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keycell"));
-    command.env_clear().env("KEYCELL_DATABASE", database).env("KEYCELL_USER", user);
-    command
-}
-
 fn json(database: &Path, user: &str, args: &[&str]) -> Value {
-    let output = keycell(database, user).args(args).arg("--json").output().expect("the command");
+    let output = keycell(database).args(args).args(["--user", user, "--json"]).output().expect("the command");
     serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field].as_str().expect("text")
 }
 
 fn request(target: &str, key: &str) -> String {
@@ -130,44 +122,27 @@ fn request(target: &str, key: &str) -> String {
 }
 
 struct Server {
-    process: Child,
+    process: Process,
     address: SocketAddr,
 }
 
 impl Server {
     fn start(database: &Path) -> Self {
-        let mut command = keycell(database, "ann");
-        command.args(["serve", "--listen", "127.0.0.1:0"]);
-        let mut process = command.stderr(Stdio::piped()).spawn().expect("the server");
-        let mut log = BufReader::new(process.stderr.take().expect("its log"));
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).expect("a log"), 0, "the server has ended");
-            let line: Value = serde_json::from_str(&line).expect("JSON");
-            if let Some(address) = line["fields"]["address"].as_str() {
-                break address.parse().expect("an address");
-            }
-        };
-        // The server logs each request.
-        thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let mut command = keycell(database);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
+        let mut process = Process(command.spawn().expect("the server"));
+        let address = listening(&mut process.0);
         Self { process, address }
     }
 
     /// The resident memory now and its highest value, in MB.
     fn memory(&self) -> (u64, u64) {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("its status");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).expect("its status");
         let of = |name| -> u64 {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
             line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1_000
         };
         (of("VmRSS:"), of("VmHWM:"))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -183,18 +158,12 @@ async fn connect(address: SocketAddr, from: [u8; 4]) -> std::io::Result<TcpStrea
 async fn ask(stream: &mut TcpStream, request: &str) -> Option<String> {
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = Vec::with_capacity(4096);
-    loop {
+    while !is_whole(&answer) {
         if stream.read_buf(&mut answer).await.ok()? == 0 {
             return None;
         }
-        let text = String::from_utf8_lossy(&answer);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-            if length.is_some_and(|length| body.len() >= length) {
-                return Some(text.into_owned());
-            }
-        }
     }
+    String::from_utf8(answer).ok()
 }
 
 async fn one(server: &Server, from: [u8; 4], request: &str) -> String {

@@ -24,7 +24,7 @@ use axum::{
     Router, extract::Request, http::StatusCode, middleware, middleware::Next, response::Response, routing::any,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use client::{CONNECTIONS, Process, Run, Times, call, keycell, listening, load, text};
+use client::{CONNECTIONS, Figures, Process, Run, Times, call, keycell, listening, load, text};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
@@ -92,28 +92,6 @@ fn main() {
 const AUTHORIZE: &str = "GET /v1/authorize";
 const NGINX: &str = "/v1/authorize through nginx";
 const AXUM: &str = "bare axum";
-
-/// The medians of some runs; times in microseconds.
-struct Figures {
-    a_second: f64,
-    p50: f64,
-    p99: f64,
-}
-
-impl Figures {
-    fn of(runs: &[Run]) -> Self {
-        let median = |figure: &dyn Fn(&Run) -> f64| {
-            let mut figures: Vec<_> = runs.iter().map(figure).collect();
-            figures.sort_by(f64::total_cmp);
-            figures[figures.len() / 2]
-        };
-        Self {
-            a_second: median(&Run::a_second),
-            p50: median(&|run| run.percentile(50)),
-            p99: median(&|run| run.percentile(99)),
-        }
-    }
-}
 
 fn print(names: &[&'static str], figures: &BTreeMap<(&'static str, usize), Figures>) {
     println!("| request | connections | requests a second | p50 | p99 |\n| --- | ---: | ---: | ---: | ---: |");

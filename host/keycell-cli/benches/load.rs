@@ -1,6 +1,7 @@
 //! The rate and the latency of tool calls over MCP: `keycell mcp` and `keycell serve` as processes,
 //! with the client on the same machine.
 
+#[allow(dead_code, reason = "another benchmark of servers needs the rest")]
 mod client;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use client::{CONNECTIONS, Process, Run, Times, call, keycell, listening, load, text};
+use client::{CONNECTIONS, Figures, Process, Run, Times, call, keycell, listening, load, text};
 
 const TIMES: Times = Times { warm_up: Duration::from_millis(500), measured: Duration::from_secs(2) };
 /// The number of runs of which each figure is the median.
@@ -43,13 +44,7 @@ fn main() {
 
 fn report(what: &str, mut runs: Vec<Run>, aim: &str) {
     runs.iter_mut().for_each(|run| run.calls.sort());
-    let median = |figure: &dyn Fn(&Run) -> f64| {
-        let mut figures: Vec<_> = runs.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures[RUNS / 2]
-    };
-    let (a_second, p50, p99) =
-        (median(&Run::a_second), median(&|run| run.percentile(50)), median(&|run| run.percentile(99)));
+    let Figures { a_second, p50, p99 } = Figures::of(&runs);
     println!("| {what} | {a_second:.0} | {p50:.0} µs | {p99:.0} µs | {aim} |");
 }
 

@@ -43,6 +43,28 @@ impl Run {
     }
 }
 
+/// The medians of some runs, whose calls are sorted; times in microseconds.
+pub struct Figures {
+    pub a_second: f64,
+    pub p50: f64,
+    pub p99: f64,
+}
+
+impl Figures {
+    pub fn of(runs: &[Run]) -> Self {
+        let median = |figure: &dyn Fn(&Run) -> f64| {
+            let mut figures: Vec<_> = runs.iter().map(figure).collect();
+            figures.sort_by(f64::total_cmp);
+            figures[figures.len() / 2]
+        };
+        Self {
+            a_second: median(&Run::a_second),
+            p50: median(&|run| run.percentile(50)),
+            p99: median(&|run| run.percentile(99)),
+        }
+    }
+}
+
 pub fn keycell(database: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keycell"));
     command.env_clear().env("KEYCELL_DATABASE", database).env("KEYCELL_USER", USER);
@@ -115,7 +137,8 @@ async fn client(address: SocketAddr, request: Arc<str>, times: Times) -> Vec<Dur
     calls
 }
 
-fn is_whole(answer: &[u8]) -> bool {
+/// Whether an answer has its head and its whole body.
+pub fn is_whole(answer: &[u8]) -> bool {
     let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
     let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).and_then(|n| n.parse().ok());
