@@ -32,7 +32,6 @@ mod schema;
 mod sql;
 mod tls;
 mod url;
-mod uses;
 
 use std::{
     sync::Arc,
@@ -40,8 +39,8 @@ use std::{
 };
 
 use keycell::{
-    EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, ProjectReference, ProjectWithRole,
-    StatusFilter, Storage, StorageError, Time,
+    EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, PendingUses, ProjectReference,
+    ProjectWithRole, StatusFilter, Storage, StorageError, Time,
 };
 
 pub use self::{changes::FeedPosition, error::PostgresError, options::PostgresOptions, url::PostgresUrl};
@@ -49,13 +48,12 @@ use self::{
     connections::Connections,
     maintenance::Maintenance,
     rows::{EventRow, KEY_COLUMNS, KeyRow, event_record, key_record, number, request_record, role, text},
-    uses::Uses,
 };
 
 /// Storage in a PostgreSQL database, which any number of hosts may share.
 pub struct PostgresStorage {
     connections: Arc<Connections>,
-    uses: Arc<Uses>,
+    uses: Arc<PendingUses>,
     maintenance: Maintenance,
     is_new: bool,
 }

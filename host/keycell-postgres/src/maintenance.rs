@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use keycell::PendingUses;
 use tokio::{
     sync::Mutex,
     task::JoinHandle,
@@ -14,7 +15,6 @@ use crate::{
     now,
     rows::{number, numbers, texts},
     sql,
-    uses::Uses,
 };
 
 type Result<T> = std::result::Result<T, PostgresError>;
@@ -34,7 +34,7 @@ pub struct Maintenance {
 
 struct Work {
     connections: Arc<Connections>,
-    uses: Arc<Uses>,
+    uses: Arc<PendingUses>,
     /// Uses that are stored. They are kept in memory for one interval longer, for a read that began
     /// before they were stored.
     stored: Mutex<Vec<(String, i64)>>,
@@ -42,7 +42,7 @@ struct Work {
 
 impl Maintenance {
     /// Starts the work in the current runtime.
-    pub fn spawn(connections: Arc<Connections>, uses: Arc<Uses>, uses_interval: Duration) -> Self {
+    pub fn spawn(connections: Arc<Connections>, uses: Arc<PendingUses>, uses_interval: Duration) -> Self {
         let work = Arc::new(Work { connections, uses, stored: Mutex::default() });
         let tasks = [
             repeat(Arc::clone(&work), uses_interval, |work| async move { work.store_uses().await }),
@@ -89,12 +89,17 @@ impl Work {
     async fn store_uses(&self) -> Result<()> {
         let mut stored = self.stored.lock().await;
         self.uses.remove(&std::mem::take(&mut *stored));
-        for chunk in self.uses.chunks(CHUNK) {
+        let mut last: Option<String> = None;
+        loop {
+            let chunk = self.uses.chunk(last.as_deref(), CHUNK);
+            let Some((id, _)) = chunk.last() else {
+                return Ok(());
+            };
+            last = Some(id.clone());
             let (ids, times): (Vec<_>, Vec<_>) = chunk.iter().map(|(id, at)| (id.as_str(), *at)).unzip();
             self.connections.query(sql::RECORD_USES, &[texts(&ids), numbers(&times)]).await?;
             stored.extend(chunk);
         }
-        Ok(())
     }
 
     async fn delete(&self) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use keycell::PendingUses;
+
 use crate::{
     PostgresStorage,
     connections::Connections,
@@ -9,7 +11,6 @@ use crate::{
     maintenance::Maintenance,
     schema::{self, Contents},
     url::PostgresUrl,
-    uses::Uses,
 };
 
 /// The interval in which the last uses of keys are stored by default.
@@ -55,7 +56,7 @@ impl PostgresOptions {
             schema::require_latest(&connections).await?;
             false
         };
-        let uses = Arc::new(Uses::default());
+        let uses = Arc::new(PendingUses::default());
         let maintenance = Maintenance::spawn(Arc::clone(&connections), Arc::clone(&uses), self.uses_interval);
         Ok(PostgresStorage { connections, uses, maintenance, is_new })
     }

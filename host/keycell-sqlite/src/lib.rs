@@ -32,11 +32,11 @@ mod keys;
 mod lists;
 mod maintenance;
 mod options;
+mod pressure;
 mod projects;
 mod readers;
 mod requests;
 mod schema;
-mod uses;
 mod writer;
 
 use std::{
@@ -46,8 +46,8 @@ use std::{
 };
 
 use keycell::{
-    EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member, Project, ProjectReference,
-    ProjectSlug, ProjectStorage, ProjectWithRole, Storage, StorageError, Time,
+    EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member, PendingUses, Project,
+    ProjectReference, ProjectSlug, ProjectStorage, ProjectWithRole, Storage, StorageError, Time,
 };
 
 pub use self::{
@@ -56,7 +56,7 @@ pub use self::{
     error::SqliteError,
     options::SqliteOptions,
 };
-use self::{readers::Readers, uses::Uses, writer::Writer};
+use self::{readers::Readers, writer::Writer};
 
 /// The timeout for locks of other processes. It is less than the five-second timeout of many
 /// clients.
@@ -67,7 +67,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 /// Storage in a SQLite file. Several processes may have the same file open.
 pub struct SqliteStorage {
     readers: Readers,
-    uses: Arc<Uses>,
+    uses: Arc<PendingUses>,
     writer: Writer,
     is_new: bool,
 }

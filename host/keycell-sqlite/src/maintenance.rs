@@ -6,17 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use keycell::PendingUses;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
-    RETRY_INTERVAL,
-    error::SqliteError,
-    file,
-    health::Health,
-    keys, now,
-    readers::Readers,
+    RETRY_INTERVAL, error::SqliteError, file, health::Health, keys, now, pressure::Pressure, readers::Readers,
     requests, schema,
-    uses::{Pressure, Uses},
 };
 
 type Result<T> = std::result::Result<T, SqliteError>;
@@ -38,7 +33,7 @@ const MAX_FINAL_CHUNKS: usize = 4;
 pub struct Maintenance {
     health: Arc<Health>,
     readers: Readers,
-    uses: Arc<Uses>,
+    uses: Arc<PendingUses>,
     uses_interval: Duration,
     next: Instant,
     next_round: Instant,
@@ -67,7 +62,7 @@ enum Progress {
 
 impl Maintenance {
     /// Creates background work that stores uses at this interval.
-    pub fn new(health: Arc<Health>, readers: Readers, uses: Arc<Uses>, uses_interval: Duration) -> Self {
+    pub fn new(health: Arc<Health>, readers: Readers, uses: Arc<PendingUses>, uses_interval: Duration) -> Self {
         let now = Instant::now();
         Self {
             health,
@@ -95,7 +90,7 @@ impl Maintenance {
         if began >= self.next_round {
             self.begin_round(connection, began);
         }
-        let pressure = self.uses.pressure();
+        let pressure = Pressure::of(&self.uses);
         if began >= self.next_uses || pressure > Pressure::Low {
             self.next_uses = began + self.uses_interval;
             self.add(Task::StoreUses);
@@ -155,7 +150,7 @@ impl Maintenance {
 
     /// Runs a chunk, unless another process holds the lock. A failed task waits for its next round.
     fn try_chunk(&mut self, connection: &mut Connection, task: Task) -> Progress {
-        let len = if self.uses.pressure() == Pressure::Full { LARGE_CHUNK } else { CHUNK };
+        let len = if Pressure::of(&self.uses) == Pressure::Full { LARGE_CHUNK } else { CHUNK };
         let result = file::without_waiting(connection, |connection| self.chunk(connection, task, len));
         match result {
             Ok(progress) => progress,

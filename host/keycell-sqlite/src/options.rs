@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc, thread, time::Duration, time::Instant};
 
+use keycell::PendingUses;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::{
@@ -12,7 +13,6 @@ use crate::{
     maintenance::Maintenance,
     readers::Readers,
     schema::{self, Contents},
-    uses::Uses,
     writer::Writer,
 };
 
@@ -78,7 +78,7 @@ impl SqliteOptions {
 
         let health = Arc::new(Health::new(file));
         let readers = Readers::new(Arc::clone(&health));
-        let uses = Arc::new(Uses::default());
+        let uses = Arc::new(PendingUses::default());
         let maintenance = Maintenance::new(Arc::clone(&health), readers.clone(), Arc::clone(&uses), self.uses_interval);
         let writer = Writer::spawn(connection, health, maintenance)?;
         Ok(SqliteStorage { readers, uses, writer, is_new })

@@ -4,6 +4,7 @@ mod any;
 mod changes;
 mod filter;
 pub(crate) mod memory;
+mod pending_uses;
 mod record;
 mod rules;
 
@@ -16,6 +17,7 @@ pub use self::{
     any::AnyStorage,
     changes::{ChangeFeed, Changes},
     filter::{EventFilter, KeyFilter, StatusFilter},
+    pending_uses::PendingUses,
     record::{
         Action, EventRecord, IdempotentRequest, KeyRecord, KeyWithRole, Member, Project, ProjectReference,
         ProjectWithRole, RateLimit, Role,
