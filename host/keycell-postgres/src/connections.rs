@@ -13,7 +13,7 @@ use tokio_postgres::{
 };
 
 use crate::{
-    error::{PostgresError, Recovery},
+    error::{PostgresError, ends_connection},
     tls,
     url::PostgresUrl,
 };
@@ -94,7 +94,7 @@ impl Connections {
         match timeout_at(deadline, connection.query_typed(sql, parameters)).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
-                if Recovery::from(&error) == Recovery::Reconnect {
+                if ends_connection(&error) {
                     drop(Object::take(connection));
                 }
                 Err(error.into())

@@ -87,24 +87,10 @@ pub enum PostgresError {
     Protocol(String),
 }
 
-/// What a connection is good for after an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recovery {
-    /// The connection is of no use any more.
-    Reconnect,
-    /// The connection can be used for other calls.
-    Nothing,
-}
-
-impl From<&tokio_postgres::Error> for Recovery {
-    fn from(error: &tokio_postgres::Error) -> Self {
-        match error.code() {
-            // After a failover the server at the other end may be a standby.
-            Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION || is_shutdown(code) => Self::Reconnect,
-            Some(_) => Self::Nothing,
-            None => Self::Reconnect,
-        }
-    }
+/// Whether the connection cannot be used for other calls after an error.
+pub fn ends_connection(error: &tokio_postgres::Error) -> bool {
+    // After a failover, a server that refuses writes may be a standby.
+    error.code().is_none_or(|code| *code == SqlState::READ_ONLY_SQL_TRANSACTION || is_shutdown(code))
 }
 
 fn is_shutdown(code: &SqlState) -> bool {
