@@ -7,6 +7,7 @@ use std::{
 };
 
 use keycell::SecretKey;
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 /// The time for which a code is valid.
@@ -44,7 +45,8 @@ impl SignIn {
     }
 
     fn exchange_at(&self, presented: &str, now: Instant) -> Option<&SecretKey> {
-        let is_valid = |(code, end): &mut (String, Instant)| is_equal(code, presented) && now < *end;
+        let is_equal = |code: &str| bool::from(code.as_bytes().ct_eq(presented.as_bytes()));
+        let is_valid = |(code, end): &mut (String, Instant)| is_equal(code) && now < *end;
         self.code().take_if(is_valid).map(|_| &self.0.key)
     }
 
@@ -57,12 +59,6 @@ impl fmt::Debug for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SignIn(..)")
     }
-}
-
-/// Compares codes in a time that does not depend on where they differ.
-fn is_equal(code: &str, presented: &str) -> bool {
-    let difference = code.bytes().zip(presented.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b));
-    code.len() == presented.len() && difference == 0
 }
 
 #[cfg(test)]
