@@ -212,7 +212,7 @@ fn trickle(server: &Server, beginning: &str, piece: &str) -> (String, Duration) 
 }
 
 #[test]
-fn slow_clients_end_in_time_and_delay_nobody() {
+fn slow_clients_end_in_time_and_do_not_delay_others() {
     let server = Server::start(&[]);
     let key = server.key("ann");
     let head = format!("POST /v1/keys HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n");
