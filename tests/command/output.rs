@@ -94,7 +94,7 @@ fn a_list_fits_a_terminal_of_100_columns() {
     let cli = Cli::new();
     let long = "a name that is much longer than a column of a table can be, as names may be: 日本語日本語";
     let created = cli.json(&["create", "--name", long, "--expires-at", "2131-01-31", "--user", "ann"]);
-    cli.json(&["create", "--name", "b", "--user", "ann"]);
+    cli.json(&["create", "--name", "beta", "--user", "ann"]);
     cli.verify(secret(&created), &[]);
     for args in [&["list", "--user", "ann"][..], &["list", "--operator"], &["events", "--user", "ann"]] {
         let seen = cli.on_terminal(args, true);
@@ -110,7 +110,7 @@ fn a_list_fits_a_terminal_of_100_columns() {
     assert!(lines[0].starts_with("ID") && lines[1].ends_with("never") && lines[2].contains("in 10"), "{seen}");
     assert!(seen.contains("now") || seen.contains("ago"), "{seen}");
     let column = |line: &str, text: &str| line.find(text).unwrap();
-    assert_eq!(column(lines[0], "NAME"), column(lines[1], "b "), "columns are aligned: {seen}");
+    assert_eq!(column(lines[0], "NAME"), column(lines[1], "beta"), "columns are aligned: {seen}");
     let exact = cli.on_terminal(&["list", "--user", "ann", "--exact"], true);
     assert!(exact.contains("2131-01-31T00:00:00.000Z") && !exact.contains("ago"), "{exact}");
 }
