@@ -39,14 +39,11 @@ pub enum Contents {
 impl Contents {
     /// Recognises a database of keycell without a write.
     async fn of(connection: &Object) -> Result<Self> {
-        let versions = match connection.query_typed(sql::VERSIONS, &[]).await {
-            Ok(rows) => rows.iter().map(|row| column(row, 0, "version")).collect::<Result<Vec<i64>>>()?,
-            Err(error) if is_one_of(&error, &[SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME]) => {
-                let tables = connection.query_typed(sql::TABLES, &[]).await?;
-                return if tables.is_empty() { Ok(Self::Empty) } else { Err(PostgresError::Foreign) };
-            }
-            Err(error) if is_one_of(&error, &[SqlState::UNDEFINED_COLUMN]) => return Err(PostgresError::Foreign),
-            Err(error) => return Err(error.into()),
+        let versions = match versions(connection).await? {
+            Some(versions) => versions,
+            None if connection.query_typed(sql::TABLES, &[]).await?.is_empty() => return Ok(Self::Empty),
+            // Another host may have created all tables since the first look.
+            None => versions(connection).await?.ok_or(PostgresError::Foreign)?,
         };
         if versions.iter().zip(1..).any(|(version, expected)| *version != expected) {
             return Err(PostgresError::Foreign);
@@ -63,6 +60,16 @@ impl Contents {
             Self::Empty => 0,
             Self::Schema(version) => version,
         }
+    }
+}
+
+/// The versions that a database has; `None` without their table.
+async fn versions(connection: &Object) -> Result<Option<Vec<i64>>> {
+    match connection.query_typed(sql::VERSIONS, &[]).await {
+        Ok(rows) => rows.iter().map(|row| column(row, 0, "version")).collect::<Result<_>>().map(Some),
+        Err(error) if is_one_of(&error, &[SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME]) => Ok(None),
+        Err(error) if is_one_of(&error, &[SqlState::UNDEFINED_COLUMN]) => Err(PostgresError::Foreign),
+        Err(error) => Err(error.into()),
     }
 }
 
