@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use keycell::{ApiKeyId, ComponentError, StorageError};
+use keycell::{ApiKeyId, ComponentError};
 use keycell_conformance::CasesError;
 use keycell_server::{ServerError, StdioError};
 use keycell_sqlite::SqliteError;
@@ -33,16 +33,10 @@ pub enum CommandError {
     Slug,
     #[error("a project with this slug exists already: choose another slug")]
     SlugTaken,
-    #[error("a project must be given as its id or slug")]
-    ProjectReference,
-    #[error("no such project")]
-    NoProject,
     #[error("no such member")]
     NoMember,
-    #[error("only an admin of the project changes its members: become one, or use --operator")]
+    #[error("only an admin of the project may list and change its members: ask an admin, or use --operator")]
     NotAdmin,
-    #[error("storage: {}", cause(.0))]
-    Storage(StorageError),
     #[error("the component: {0}")]
     Component(#[from] ComponentError),
     #[error("the component file cannot be read: {0}")]
@@ -72,11 +66,4 @@ pub enum CommandError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-}
-
-fn cause(error: &StorageError) -> String {
-    match error {
-        StorageError::Unavailable(cause) | StorageError::Internal(cause) => cause.to_string(),
-        error => error.to_string(),
-    }
 }

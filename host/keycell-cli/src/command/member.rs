@@ -1,10 +1,8 @@
 //! `keycell project member`.
 
 use clap::{Args, Subcommand};
-use keycell::{Member, ProjectReference, ProjectStorage, Role};
-use keycell_sqlite::SqliteStorage;
+use keycell::{Error, Member, Role};
 
-use super::project::{find_role, parse_reference};
 use crate::{
     arguments::user_id,
     error::CommandError,
@@ -61,52 +59,38 @@ pub struct List {
 }
 
 pub async fn run(settings: &Settings, command: Command) -> Result<(), CommandError> {
-    let storage = settings.storage()?;
-    match command {
-        Command::Add(Add { project, member, role }) => {
-            let project = administrated(settings, &storage, &project).await?;
-            let added = storage.put_member(&project, Member::new(member, role)).await.map_err(CommandError::Storage)?;
-            if !added {
-                return Err(CommandError::NoProject);
-            }
-            list(settings, &storage, &project).await
-        }
-        Command::Remove(Remove { project, member }) => {
-            let project = administrated(settings, &storage, &project).await?;
-            let removed = storage.remove_member(&project, &member).await.map_err(CommandError::Storage)?;
-            if !removed {
-                return Err(CommandError::NoMember);
-            }
-            list(settings, &storage, &project).await
-        }
-        Command::List(List { project }) => {
-            let project = parse_reference(&project)?;
-            find_role(settings, &storage, &project).await?;
-            list(settings, &storage, &project).await
-        }
-    }
-}
-
-/// Parses a reference to a project whose members the user may change: as an admin or an operator.
-async fn administrated(
-    settings: &Settings,
-    storage: &SqliteStorage,
-    reference: &str,
-) -> Result<ProjectReference, CommandError> {
-    let reference = parse_reference(reference)?;
-    let role = find_role(settings, storage, &reference).await?;
-    if role == Some(Role::Admin) || settings.is_operator { Ok(reference) } else { Err(CommandError::NotAdmin) }
-}
-
-async fn list(settings: &Settings, storage: &SqliteStorage, project: &ProjectReference) -> Result<(), CommandError> {
-    let members = storage.list_members(project).await.map_err(CommandError::Storage)?;
-    let members = members.ok_or(CommandError::NoProject)?;
+    let members = change(settings, command).await.map_err(|error| match error {
+        CommandError::Refused(Error::Forbidden) => CommandError::NotAdmin,
+        error => error,
+    })?;
     if !settings.is_for_people {
         return output::json(&members);
     }
     let row = |member: &Member| vec![member.user_id.clone(), member.role.as_str().to_owned()];
     let rows: Vec<_> = members.iter().map(row).collect();
     Table::new(&[Column::new("USER", 90), Column::new("ROLE", 6)]).print(&rows, false)
+}
+
+/// Runs a command and returns the members after it.
+async fn change(settings: &Settings, command: Command) -> Result<Vec<Member>, CommandError> {
+    let (authority, caller) = (settings.authority()?, settings.caller());
+    let project = match command {
+        Command::Add(Add { project, member, role }) => {
+            authority.put_member(&caller, &project, Member::new(member, role)).await?;
+            project
+        }
+        Command::Remove(Remove { project, member }) => {
+            let members = authority.list_members(&caller, &project).await?;
+            if !members.iter().any(|other| other.user_id == member) {
+                return Err(CommandError::NoMember);
+            }
+            authority.remove_member(&caller, &project, &member).await?;
+            project
+        }
+        Command::List(List { project }) => return Ok(authority.list_members(&caller, &project).await?),
+    };
+    // The change may have ended the user's own role as an admin.
+    Ok(authority.list_members(&caller.as_operator(), &project).await?)
 }
 
 fn role(text: &str) -> Result<Role, &'static str> {
