@@ -5,9 +5,8 @@ use std::{io, net::SocketAddr};
 use keycell::{ApiKeyId, ComponentError};
 use keycell_conformance::CasesError;
 use keycell_server::{ServerError, StdioError};
-use keycell_sqlite::SqliteError;
 
-use crate::{config::ConfigError, database::Database};
+use crate::{config::ConfigError, storage::DatabaseError};
 
 /// The reason why a command failed, for standard error. No message repeats the value of an argument,
 /// which may be a secret.
@@ -17,16 +16,8 @@ pub enum CommandError {
     Refused(#[from] keycell::Error),
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("there is no database at {0}: create one with `keycell init`, or correct the path")]
-    NoDatabase(Database),
-    #[error("there is a database at {0} already")]
-    DatabaseExists(Database),
-    #[error("{database}: {source}")]
-    Database { database: Database, source: SqliteError },
-    #[error("there is no home directory for the database: give its path in --database")]
-    NoDataDirectory,
-    #[error("the backup failed: {0}")]
-    Backup(SqliteError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     #[error("the file in --metadata cannot be read: {0}")]
     Metadata(io::Error),
     #[error("a slug must be 1 to 63 of a-z, 0-9 and inner hyphens, and not a UUID")]

@@ -12,8 +12,8 @@ use tracing_subscriber::EnvFilter;
 /// The line in place of one that holds an API key.
 const REDACTED: &[u8] = b"(a line that held an API key was left out)\n";
 
-/// The filter of commands: warnings, and the creation of a database.
-const COMMANDS: &str = "warn,keycell_sqlite=info";
+/// The filter of commands: warnings, and lines of the storage such as the creation of a database.
+const COMMANDS: &str = "warn,keycell=info,keycell_server=warn";
 /// The filter of `keycell serve`: every line of keycell, and warnings of its dependencies. The MCP SDK
 /// would warn of each mistake of a client.
 const SERVER: &str = "warn,rmcp=error,keycell=info";

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use keycell::{AnyStorage, Caller, Keycell, Policy, Scope};
 use keycell_component::scopes;
-use keycell_sqlite::SqliteStorage;
 use serde::Serialize;
 
 use crate::{
     arguments::user_id,
     config::{Config, Parsed},
-    database::Database,
     error::CommandError,
     output,
+    storage::Database,
     time::Form,
 };
 
@@ -127,28 +126,18 @@ impl Settings {
         if self.is_operator { user.as_operator() } else { user }
     }
 
-    /// The storage on the existing database.
-    pub fn storage(&self) -> Result<SqliteStorage, CommandError> {
-        self.database.open()
-    }
-
-    /// The storage on the database, which is created if there is none.
-    pub fn storage_or_new(&self) -> Result<SqliteStorage, CommandError> {
-        self.database.open_or_create()
-    }
-
     /// The authority on the existing database.
     pub fn authority(&self) -> Result<Authority, CommandError> {
-        self.authority_on(self.storage()?)
+        self.authority_on(self.database.open()?)
     }
 
     /// The authority on the database, which is created if there is none.
     pub fn authority_or_new(&self) -> Result<Authority, CommandError> {
-        self.authority_on(self.storage_or_new()?)
+        self.authority_on(self.database.open_or_create()?)
     }
 
-    fn authority_on(&self, storage: SqliteStorage) -> Result<Authority, CommandError> {
-        Ok(Keycell::builder(AnyStorage::new(storage)).policy(self.policy.clone()).build()?)
+    fn authority_on(&self, storage: AnyStorage) -> Result<Authority, CommandError> {
+        Ok(Keycell::builder(storage).policy(self.policy.clone()).build()?)
     }
 }
 

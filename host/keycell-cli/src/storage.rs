@@ -1,4 +1,4 @@
-//! The database file.
+//! The storage of keys: a SQLite database. No other module depends on the kind of storage.
 
 use std::{
     fmt, fs, io,
@@ -6,9 +6,25 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
-use keycell_sqlite::{SqliteError, SqliteStorage};
+use keycell::AnyStorage;
+use keycell_sqlite::{Problem, Report, SqliteError, SqliteOptions, SqliteStorage};
 
-use crate::{error::CommandError, settings::Origin};
+use crate::settings::Origin;
+
+/// The reason why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    #[error("there is no database at {0}: create one with `keycell init`, or correct the path")]
+    Missing(Database),
+    #[error("there is a database at {0} already")]
+    Exists(Database),
+    #[error("{database}: {source}")]
+    Failed { database: Database, source: SqliteError },
+    #[error("there is no home directory for the database: give its path in --database")]
+    NoDataDirectory,
+    #[error("the backup failed: {0}")]
+    Backup(SqliteError),
+}
 
 /// The location of the database.
 #[derive(Clone, Debug)]
@@ -29,29 +45,60 @@ impl fmt::Display for Database {
 
 impl Database {
     /// The default location: `keycell/keycell.db` in the user's data directory.
-    pub fn default_location() -> Result<Self, CommandError> {
-        let base = etcetera::choose_base_strategy().map_err(|_| CommandError::NoDataDirectory)?;
+    pub fn default_location() -> Result<Self, DatabaseError> {
+        let base = etcetera::choose_base_strategy().map_err(|_| DatabaseError::NoDataDirectory)?;
         Ok(Self { path: base.data_dir().join("keycell").join("keycell.db"), origin: Origin::Default })
     }
 
     /// Opens the database, and creates nothing.
-    pub fn open(&self) -> Result<SqliteStorage, CommandError> {
-        SqliteStorage::options().create(false).open(&self.path).map_err(|error| self.error(error))
+    pub fn open(&self) -> Result<AnyStorage, DatabaseError> {
+        Ok(AnyStorage::new(self.open_with(&SqliteStorage::options().create(false))?))
     }
 
     /// Opens the database, and creates it if there is none, which the storage logs.
-    pub fn open_or_create(&self) -> Result<SqliteStorage, CommandError> {
+    pub fn open_or_create(&self) -> Result<AnyStorage, DatabaseError> {
+        Ok(AnyStorage::new(self.open_or_create_sqlite()?))
+    }
+
+    /// Creates the database.
+    pub fn create(&self) -> Result<(), DatabaseError> {
+        if self.open_or_create_sqlite()?.is_new() { Ok(()) } else { Err(DatabaseError::Exists(self.clone())) }
+    }
+
+    /// Checks the database and every record in it.
+    pub fn check(&self) -> Result<Report, DatabaseError> {
+        keycell_sqlite::check(&self.path).map_err(|error| self.error(error))
+    }
+
+    /// Checks the structure of the database, and returns the first problem.
+    pub fn quick_check(&self) -> Result<Option<Problem>, DatabaseError> {
+        keycell_sqlite::quick_check(&self.path).map_err(|error| self.error(error))
+    }
+
+    /// Copies the database to a new file.
+    pub fn back_up(&self, file: &Path) -> Result<(), DatabaseError> {
+        keycell_sqlite::backup(&self.path, file).map_err(|error| match error {
+            SqliteError::Missing => self.error(error),
+            error => DatabaseError::Backup(error),
+        })
+    }
+
+    fn open_or_create_sqlite(&self) -> Result<SqliteStorage, DatabaseError> {
         if let (Origin::Default, Some(directory)) = (self.origin, self.path.parent()) {
             create_private(directory).map_err(|error| self.error(error.into()))?;
         }
-        SqliteStorage::options().create(true).open(&self.path).map_err(|error| self.error(error))
+        self.open_with(&SqliteStorage::options().create(true))
+    }
+
+    fn open_with(&self, options: &SqliteOptions) -> Result<SqliteStorage, DatabaseError> {
+        options.open(&self.path).map_err(|error| self.error(error))
     }
 
     /// Adds the location to an error of the storage.
-    pub fn error(&self, source: SqliteError) -> CommandError {
+    fn error(&self, source: SqliteError) -> DatabaseError {
         match source {
-            SqliteError::Missing => CommandError::NoDatabase(self.clone()),
-            source => CommandError::Database { database: self.clone(), source },
+            SqliteError::Missing => DatabaseError::Missing(self.clone()),
+            source => DatabaseError::Failed { database: self.clone(), source },
         }
     }
 }

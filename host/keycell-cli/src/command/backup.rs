@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use keycell_sqlite::SqliteError;
 use serde_json::json;
 
 use crate::{error::CommandError, output, settings::Settings};
@@ -20,11 +19,7 @@ pub struct Arguments {
 }
 
 pub fn run(settings: &Settings, arguments: &Arguments) -> Result<(), CommandError> {
-    let database = &settings.database;
-    keycell_sqlite::backup(&database.path, &arguments.file).map_err(|error| match error {
-        SqliteError::Missing => database.error(error),
-        error => CommandError::Backup(error),
-    })?;
+    settings.database.back_up(&arguments.file)?;
     if settings.is_for_people {
         output::line("The backup is complete.")
     } else {

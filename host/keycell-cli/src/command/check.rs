@@ -7,8 +7,7 @@ use serde_json::json;
 use crate::{error::CommandError, output, settings::Settings};
 
 pub fn run(settings: &Settings) -> Result<ExitCode, CommandError> {
-    let database = &settings.database;
-    let report = keycell_sqlite::check(&database.path).map_err(|error| database.error(error))?;
+    let report = settings.database.check()?;
     let problems: Vec<_> = report.problems.iter().map(ToString::to_string).collect();
     if settings.is_for_people {
         if !problems.is_empty() {

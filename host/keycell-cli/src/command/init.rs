@@ -6,9 +6,7 @@ use crate::{error::CommandError, output, settings::Settings};
 
 pub fn run(settings: &Settings) -> Result<(), CommandError> {
     let database = &settings.database;
-    if !settings.storage_or_new()?.is_new() {
-        return Err(CommandError::DatabaseExists(database.clone()));
-    }
+    database.create()?;
     if settings.is_for_people {
         output::line(&format!(
             "Created a database at {database}. Create the first key with `keycell create --name NAME`."

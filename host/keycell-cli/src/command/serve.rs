@@ -8,11 +8,11 @@ use tokio::net::TcpListener;
 
 use crate::{
     core_dumps,
-    database::Database,
     error::CommandError,
     server_options::{ServerOptions, ServerSettings},
     settings::Settings,
     signal,
+    storage::Database,
 };
 
 #[derive(Args)]
@@ -67,7 +67,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
 
 /// Checks the structure of the database in a thread, because a large one takes minutes.
 fn check_in_background(database: Database) -> Result<(), CommandError> {
-    let check = move || match keycell_sqlite::quick_check(&database.path) {
+    let check = move || match database.quick_check() {
         Ok(None) => tracing::debug!("the database file is sound"),
         Ok(Some(problem)) => tracing::error!("the database is damaged ({problem}): run `keycell check`"),
         Err(error) => tracing::error!("the database cannot be checked: {error}"),
