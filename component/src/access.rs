@@ -33,7 +33,7 @@ pub enum Role {
     Admin,
 }
 
-/// The keys that a list is about.
+/// The keys that a list selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// Keys of this user; `None`: of every user.
@@ -110,8 +110,8 @@ impl Actor {
         self.is_operator || self.user_id == user_id
     }
 
-    /// Whether the caller may issue a key for a project, or for none, before it is known which
-    /// project was meant: a key that is bound to a project issues no key without one.
+    /// Whether the caller may issue a key with or without a project. This is checked before the
+    /// project is looked up. A bound key may not issue keys without a project.
     #[must_use]
     pub const fn may_issue(&self, has_project: bool) -> bool {
         has_project || self.bound_project().is_none()
@@ -125,8 +125,8 @@ impl Actor {
         is_within && (self.is_operator || role.is_some())
     }
 
-    /// Whether the caller may create projects (with no role), and list and change the members of a
-    /// project in which they have this role. A key that is bound to a project may not.
+    /// Whether the caller may create projects (without a role), or list and change the members of a
+    /// project in which they have this role. A bound key may do neither.
     #[must_use]
     pub fn may_manage_projects(&self, role: Option<Role>) -> bool {
         self.bound_project().is_none() && (self.is_operator || role == Some(Role::Admin))
@@ -142,8 +142,8 @@ impl Actor {
         self.is_operator || self.holds(scope)
     }
 
-    /// Whether the caller may get the secret of a key with these scopes and this expiry: a key
-    /// that is made by a key never gains.
+    /// Whether the caller may get the secret of a key with these scopes and this expiry. The new
+    /// key of a bearer has no right that the bearer's own key does not have.
     #[must_use]
     pub fn may_hold(&self, scopes: &[String], expires_at: Option<Time>) -> bool {
         let is_within_life =
@@ -157,8 +157,9 @@ impl Actor {
         self.key.as_ref()?.expires_at
     }
 
-    /// Selects the keys of a list: those of `owner` in `project`, as far as the caller may see
-    /// them. The caller must be allowed to enter the project, in which they have the role.
+    /// Selects the keys of a list: those of `owner` in `project` that the caller may see. The
+    /// project comes with the caller's role in it, and the caller must be allowed to
+    /// [enter](Self::may_enter) it.
     ///
     /// Returns `None` if the caller may not list the keys of that owner.
     #[must_use]
@@ -178,8 +179,8 @@ impl Actor {
         self.scopes.iter().any(|held| held == scope)
     }
 
-    /// Whether the caller acts as an admin of the project in which they have this role. A key that
-    /// is bound to a project does not, whatever its user's role.
+    /// Whether the caller acts as an admin of the project in which they have this role. A bound key
+    /// never does.
     fn is_project_admin(&self, role: Option<Role>) -> bool {
         self.bound_project().is_none() && role == Some(Role::Admin)
     }
@@ -193,7 +194,7 @@ impl Actor {
 }
 
 impl Selection {
-    /// Whether a key of this user and project is among the selected.
+    /// Whether a key of this user and project is selected.
     #[must_use]
     pub fn has(&self, user_id: &str, project_id: Option<&str>) -> bool {
         self.user_id.as_deref().is_none_or(|wanted| wanted == user_id)

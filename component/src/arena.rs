@@ -12,13 +12,13 @@ pub fn place(next: usize, size: usize, align: usize) -> Option<Range<usize>> {
     Some(start..start.checked_add(size)?)
 }
 
-/// Returns the end of an allocation that grows where it is, which only the newest one can do.
-/// `None` if it is another one, or does not fit in the address space.
+/// Returns the end of an allocation after it has grown in place. Only the newest allocation can:
+/// `None` for another one, or if it does not fit in the address space.
 pub fn grown_end(place: Range<usize>, new_size: usize, next: usize) -> Option<usize> {
     if place.end == next { place.start.checked_add(new_size) } else { None }
 }
 
-/// Returns the number of pages that a memory of `pages` lacks to have this end.
+/// Returns the number of pages by which a memory of `pages` must grow to have this end.
 pub const fn missing_pages(end: usize, pages: usize) -> usize {
     end.div_ceil(PAGE).saturating_sub(pages)
 }

@@ -24,7 +24,7 @@ pub struct ExpiresAt(Option<Time>);
 
 impl ExpiresAt {
     /// Parses an expiry that was asked for at `now`. If none was asked for, the earliest limit
-    /// applies, so that no limit is passed by leaving the argument out.
+    /// applies: an argument that is left out must not exceed a limit.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ fn earliest(one: Option<Time>, other: Option<Time>) -> Option<Time> {
     }
 }
 
-/// Whether a key with this expiry is expired at `now`, which it is from that millisecond on.
+/// Whether a key with this expiry is expired at `now`. It is expired from that millisecond on.
 #[must_use]
 pub fn is_expired(expires_at: Option<Time>, now: Time) -> bool {
     expires_at.is_some_and(|expires_at| now >= expires_at)

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const MAX_LEN: usize = 128;
-/// The time during which an issuing can be repeated, in milliseconds.
+/// The time during which a call can be repeated, in milliseconds.
 pub const WINDOW: i64 = 24 * 60 * 60 * 1000;
 
 /// An idempotency key: 1 to 128 printable ASCII characters, without an API key.
@@ -24,7 +24,7 @@ impl IdempotencyKey {
     ///
     /// # Errors
     ///
-    /// All faults: the text is not one, or has the form of an API key in it.
+    /// All faults: the text is not an idempotency key, or contains the form of an API key.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
         let is_printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         fault::check(&[
@@ -61,8 +61,8 @@ pub struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    /// The SHA-256 of an unambiguous encoding: the length precedes each text, and a byte that marks
-    /// its presence each optional value.
+    /// The SHA-256 of an unambiguous encoding: each text follows its length, and each optional
+    /// value follows a byte that says whether it is present.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut bytes = Vec::new();

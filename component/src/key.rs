@@ -14,7 +14,7 @@ const PREFIX_MIN: usize = 2;
 const PREFIX_MAX: usize = 10;
 /// The length of a key without its prefix: `_`, the lookup, `_`, the secret and the checksum.
 const TAIL: usize = 1 + LOOKUP + 1 + SECRET + CHECKSUM;
-/// The same, of the beginning of a key that is refused in names.
+/// The length, without the prefix, of the beginning of a key that names must not contain.
 const PARTIAL_TAIL: usize = 1 + LOOKUP + 1 + 32;
 
 /// The issuer's prefix: `[a-z][a-z0-9]{1,9}`.
@@ -149,7 +149,8 @@ pub fn holds_part_of_key(text: &str) -> bool {
     holds(text.as_bytes(), PARTIAL_TAIL, |candidate| has_form_with_tail(candidate, PARTIAL_TAIL))
 }
 
-/// Whether a part of the text passes `is_key`, of those with `tail` bytes from an underscore on.
+/// Whether a part of the text passes `is_key`. The candidates consist of a prefix's number of
+/// bytes, and of `tail` bytes that begin with an underscore.
 fn holds(bytes: &[u8], tail: usize, is_key: fn(&[u8]) -> bool) -> bool {
     let underscores = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'_').map(|(at, _)| at);
     underscores.into_iter().any(|at| {

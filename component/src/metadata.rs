@@ -1,7 +1,7 @@
 //! Metadata of a key: a JSON object of the issuer's.
 //!
 //! The scanner keeps numbers as they were written, and refuses duplicate members and keys inside
-//! strings. A general JSON library does none of these and is several times as large.
+//! strings. A general JSON library does neither and is several times as large.
 
 use alloc::{string::String, vec, vec::Vec};
 

@@ -31,7 +31,7 @@ impl<const MAX: usize> Text<MAX> {
     /// # Errors
     ///
     /// All faults: the text is empty or too long, has a forbidden character or no visible one, or
-    /// has the beginning of a key in it.
+    /// contains the beginning of a key.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
         parse(text, MAX).map(Self)
     }

@@ -1,7 +1,7 @@
 //! Unicode Normalization Form C (UAX #15).
 //!
-//! The build script makes the tables. They take a third of the space of those in other crates, which
-//! would be half of the component.
+//! The build script makes the tables. The tables of other crates are three times as large: they
+//! would make up half of the component.
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::mem;
@@ -50,8 +50,8 @@ impl Pair for WidePair {
     }
 }
 
-/// A run of consecutive characters that decompose into one other each. From the highest bit: 21 bits
-/// of the first character, 11 of the index of its target in `SINGLES`.
+/// A run of consecutive characters, each of which decomposes into one other character. From the
+/// highest bit: 21 bits of the first character, 11 of the index of its target in `SINGLES`.
 struct SingleRun(u32);
 
 impl SingleRun {
@@ -155,7 +155,7 @@ mod hangul {
     const TRAILS: u32 = 0x11A7;
     const LEAD_COUNT: u32 = 19;
     const VOWEL_COUNT: u32 = 21;
-    /// Including the index 0, which is no trail.
+    /// Includes the index 0, which stands for no trail.
     const TRAIL_COUNT: u32 = 28;
 
     /// The index of `c` in a block; `None` if it is not in the block.

@@ -60,13 +60,13 @@ impl Policy {
         self.longest_life
     }
 
-    /// The life in milliseconds of a key whose maker names no expiry.
+    /// The life in milliseconds of a key that is created without an expiry.
     #[must_use]
     pub const fn default_life(&self) -> Option<i64> {
         self.default_life
     }
 
-    /// The scopes of a key whose maker names none.
+    /// The scopes of a key that is created without scopes.
     #[must_use]
     pub fn default_scopes(&self) -> &[Scope] {
         &self.default_scopes

@@ -28,7 +28,7 @@ pub enum Decision {
         /// The milliseconds until the whole limit is available again.
         reset_after_ms: u32,
     },
-    /// The request is refused, and the state stays.
+    /// The request is refused, and the state is unchanged.
     Refused {
         /// The milliseconds after which a request is admitted.
         retry_after_ms: u32,
@@ -60,7 +60,7 @@ impl RateLimit {
 
     /// Counts one request at `now`.
     ///
-    /// Any state is accepted: one that is later than a full burst, as after the clock was set
+    /// Any state is accepted. A state beyond a full burst, for example after the clock was set
     /// back, counts as a full burst.
     #[must_use]
     pub fn count(self, state: i64, now: Time) -> Decision {

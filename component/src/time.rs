@@ -102,7 +102,7 @@ impl Date {
     /// The days from 1 March of the year 0 to 1 January 1970.
     const EPOCH: i64 = 719_468;
 
-    /// The day this many days after 1970-01-01, from the year 0 on.
+    /// The day this many days after 1970-01-01. It must not be before the year 0.
     fn of_day(day_number: i64) -> Self {
         let (era, day_of_era) =
             ((day_number + Self::EPOCH) / Self::ERA_DAYS, (day_number + Self::EPOCH) % Self::ERA_DAYS);

@@ -14,11 +14,12 @@ const MAX_BYTES: usize = 255;
 pub struct UserId(String);
 
 impl UserId {
-    /// Parses a user id. The text is kept as it is: ids are compared byte by byte.
+    /// Parses a user id. The text is not normalised: ids are compared byte by byte.
     ///
     /// # Errors
     ///
-    /// All faults: the text is empty, is too long, has control characters, or has the form of a key in it.
+    /// All faults: the text is empty, is too long, has control characters, or contains the form of
+    /// a key.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
         fault::check(&[
             (text.is_empty(), Fault::Empty),

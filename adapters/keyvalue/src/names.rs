@@ -18,9 +18,9 @@ pub const CALLER_SCOPES: &str = "caller.scopes";
 pub const POLICY_PREFIX: &str = "policy.prefix";
 /// The longest life of a key in milliseconds.
 pub const POLICY_LONGEST_LIFE: &str = "policy.longest-life";
-/// The life in milliseconds of a key whose maker names no expiry.
+/// The life in milliseconds of a key that is created without an expiry.
 pub const POLICY_DEFAULT_LIFE: &str = "policy.default-life";
-/// The scopes of a key whose maker names none.
+/// The scopes of a key that is created without scopes.
 pub const POLICY_DEFAULT_SCOPES: &str = "policy.default-scopes";
 /// The scopes that may be granted.
 pub const POLICY_GRANTABLE_SCOPES: &str = "policy.grantable-scopes";

@@ -1,6 +1,7 @@
 //! The allocator of one call. Memory is given back with the instance.
 //!
-//! An instance serves one call. An allocator with a free list would be a sixth of the component.
+//! An instance serves one call. An allocator with a free list would make up a sixth of the
+//! component.
 #![allow(unsafe_code)]
 
 use core::{

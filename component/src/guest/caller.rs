@@ -20,7 +20,8 @@ pub fn acting(now: Time, scope: &str) -> Result<Actor, Error> {
     Ok(actor)
 }
 
-/// Authenticates the caller of a revocation of the key with this id, if it is one.
+/// Authenticates the caller of a revocation. `id` is the key that is revoked; `None` if the
+/// argument is not an id.
 pub fn revoking(now: Time, id: Option<ApiKeyId>) -> Result<Actor, Error> {
     let actor = authenticated(now)?.ok_or(Error::Forbidden)?;
     let id = id.map(|id| id.to_string());
@@ -31,7 +32,7 @@ pub fn revoking(now: Time, id: Option<ApiKeyId>) -> Result<Actor, Error> {
     }
 }
 
-/// Authenticates the caller of a verification, which the host may make, too.
+/// Authenticates the caller of a verification. The host may verify, too.
 pub fn verifying(now: Time) -> Result<(), Error> {
     authenticated(now)?.map_or(Ok(()), |actor| require(&actor, scopes::VERIFY))
 }

@@ -3,8 +3,8 @@
 use super::api_keys::Error;
 use super::storage::{self, EventRecord, KeyRecord};
 
-/// Calls `write` until storage reports no conflict, for at most this many attempts. `write` reads
-/// what it depends on anew each time.
+/// Calls `write` until storage reports no conflict, for at most this many attempts. Each attempt of
+/// `write` reads the record again.
 pub fn retry<T>(
     attempts: u32,
     mut write: impl FnMut() -> Result<Result<T, storage::Error>, Error>,

@@ -171,8 +171,8 @@ fn insert(
     Ok((record.clone(), key))
 }
 
-/// Gives a key that was issued before a new secret, if the first answer can have been lost: the key
-/// was not used and has not ended.
+/// Gives an issued key a new secret. The first answer may have been lost only if the key was never
+/// used and is still active.
 fn issue_again(
     actor: &Actor,
     key_id: &str,

@@ -33,7 +33,7 @@ use crate::{
     settings::Options,
 };
 
-/// The time that background threads get to end after a command.
+/// The timeout for background threads after a command.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Issues, verifies and revokes API keys. A sandboxed WebAssembly component applies every rule

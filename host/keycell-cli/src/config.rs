@@ -36,13 +36,13 @@ pub enum ConfigError {
 pub struct Config {
     /// The prefix of new keys.
     pub prefix: Option<Parsed<Prefix>>,
-    /// The scopes of a key whose maker names none.
+    /// The scopes of a key that is created without scopes.
     pub default_scopes: Option<Vec<Parsed<Scope>>>,
     /// The scopes that may be granted.
     pub grantable_scopes: Option<Vec<Parsed<Scope>>>,
     /// The longest life of a key.
     pub longest_life: Option<Parsed<Duration>>,
-    /// The life of a key whose maker names no expiry.
+    /// The life of a key that is created without an expiry.
     pub default_life: Option<Parsed<Duration>>,
     /// The path of the database, relative to the directory of the file.
     pub database: Option<PathBuf>,

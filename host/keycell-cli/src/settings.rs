@@ -23,7 +23,7 @@ pub type Authority = Keycell<AnyStorage>;
 /// The heading of the options of every command in help.
 const GLOBAL: &str = "Global options";
 const DEFAULT_USER: &str = "local";
-/// The scopes of a key whose maker names none, unless the file sets others.
+/// The scopes of a key that is created without scopes, unless the file sets others.
 const DEFAULT_SCOPES: [&str; 2] = [scopes::READ, scopes::WRITE];
 
 /// The options of every command.

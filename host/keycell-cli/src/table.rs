@@ -35,8 +35,8 @@ impl<'a> Table<'a> {
         Self { columns, widths: None }
     }
 
-    /// Prints a page of rows, the first one under the headings. Columns are as wide as the first page
-    /// needs, or as they may be if more pages follow.
+    /// Prints a page of rows, the first one under the headings. Columns have the width that the
+    /// first page needs, or their maximum width if more pages follow.
     pub fn print(&mut self, rows: &[Vec<String>], more_follow: bool) -> Result<(), CommandError> {
         if self.widths.is_none() {
             let widths = self.columns.iter().enumerate().map(|(index, column)| {

@@ -33,7 +33,8 @@ pub struct FeedPosition {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Position {
     number: i64,
-    /// The event of the change, which tells it from a change that has its number after a restore.
+    /// The event of the change. It distinguishes the change from one with the same number after a
+    /// restore.
     event_id: Option<String>,
 }
 
@@ -100,7 +101,7 @@ fn follow(after: Option<&FeedPosition>, rows: &[FeedRow]) -> Result<(FeedPositio
     Ok((FeedPosition { shards }, if is_complete { Changes::Keys(changed) } else { Changes::Unknown }))
 }
 
-/// Whether the changes are every one from the position that was read up to `position`.
+/// Whether the changes are complete from the position of the reader up to `position`.
 fn continues(read: &Position, position: i64, changes: &[&Change]) -> bool {
     // The change that was read is there again, except before the first one.
     let first = read.number.max(1);

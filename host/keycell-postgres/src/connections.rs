@@ -22,13 +22,14 @@ type Result<T> = std::result::Result<T, PostgresError>;
 
 /// The time of a call with its retries: less than the five seconds after which many clients give up.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
-/// The longest pause before the first retry. It doubles from one to the next.
+/// The maximum pause before the first retry. It doubles with each retry.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const MAX_PAUSE: Duration = Duration::from_millis(200);
-/// The maximum number of tries of a statement that meets other transactions.
+/// The maximum number of attempts of a statement that conflicts with other transactions.
 const MAX_TRIES: u32 = 24;
 
-/// A parameter of a statement and its type. Statements without a name need the type with them.
+/// A parameter of a statement and its type. Unnamed statements must carry the types of their
+/// parameters.
 pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// A pool of connections.
@@ -83,7 +84,8 @@ impl Connections {
 
     /// Runs a statement that writes. Returns `Conflict` unless it returns `rows` rows.
     ///
-    /// Each statement that writes is a transaction of its own: it does all of it or nothing.
+    /// Each statement that writes is a transaction of its own: it takes effect completely or not at
+    /// all.
     pub async fn write(&self, sql: &str, parameters: &[Parameter<'_>], rows: usize) -> Result<()> {
         if self.query(sql, parameters).await?.len() == rows { Ok(()) } else { Err(PostgresError::Conflict) }
     }
@@ -100,7 +102,7 @@ impl Connections {
                 Err(error.into())
             }
             Err(_) => {
-                // The answer is still to come on this connection, if ever.
+                // The response may still arrive on this connection.
                 drop(Object::take(connection));
                 Err(PostgresError::Timeout)
             }
@@ -117,7 +119,7 @@ impl Connections {
     }
 }
 
-/// A random part of a pause, so that transactions that met once do not meet again.
+/// A random part of a pause, so that transactions that conflicted do not conflict again.
 fn jitter(pause: Duration) -> Duration {
     let mut byte = [0];
     // Without random bytes the pause is the longest.

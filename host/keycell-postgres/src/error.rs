@@ -67,7 +67,7 @@ pub enum PostgresError {
     /// The server did not answer in time. A write may have been stored.
     #[error("the database did not answer in time")]
     Timeout,
-    /// Other transactions were in the way of each try.
+    /// Every attempt conflicted with other transactions.
     #[error("the database is busy: other transactions were in the way")]
     Busy,
     /// The storage is closed.
@@ -120,8 +120,8 @@ impl From<tokio_postgres::Error> for PostgresError {
     }
 }
 
-/// An error that does not come from the database itself. `tokio_postgres` tells the kinds apart by
-/// their texts only.
+/// An error that does not come from the database itself. `tokio_postgres` distinguishes the kinds
+/// only by their texts.
 fn without_code(error: &tokio_postgres::Error) -> PostgresError {
     let (kind, cause) = (error.to_string(), cause(error));
     match kind.as_str() {
@@ -137,7 +137,7 @@ fn without_code(error: &tokio_postgres::Error) -> PostgresError {
     }
 }
 
-/// The innermost cause, which says most.
+/// The innermost cause, which is the most specific.
 fn cause(error: &tokio_postgres::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(source) = cause.source() {

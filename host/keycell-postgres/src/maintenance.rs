@@ -21,10 +21,10 @@ type Result<T> = std::result::Result<T, PostgresError>;
 
 /// The maximum number of rows in one statement.
 const CHUNK: usize = 256;
-/// The interval in which rows are deleted.
+/// The interval at which rows are deleted.
 const DELETE_INTERVAL: Duration = Duration::from_secs(30);
-/// The changes of each shard that are kept for readers that are behind.
-const KEPT_CHANGES: i64 = 1_024;
+/// The number of changes of each shard that readers can catch up with.
+const MAX_CHANGES: i64 = 1_024;
 
 /// Background work of a storage, which ends with it.
 pub struct Maintenance {
@@ -68,7 +68,7 @@ where
     tokio::spawn(async move {
         let mut turns = interval(period);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first one is at once.
+        // The first tick is immediate.
         turns.tick().await;
         loop {
             turns.tick().await;
@@ -111,7 +111,7 @@ impl Work {
                 break;
             }
         }
-        self.connections.query(sql::DELETE_OLD_CHANGES, &[number(&KEPT_CHANGES)]).await?;
+        self.connections.query(sql::DELETE_OLD_CHANGES, &[number(&MAX_CHANGES)]).await?;
         Ok(())
     }
 }

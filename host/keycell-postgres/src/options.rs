@@ -13,7 +13,7 @@ use crate::{
     url::PostgresUrl,
 };
 
-/// The interval in which the last uses of keys are stored by default.
+/// The default interval at which the last uses of keys are stored.
 const USES_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Options of a [`PostgresStorage`].
@@ -36,7 +36,7 @@ impl PostgresOptions {
         Self { migrate, ..self }
     }
 
-    /// Sets the interval in which the last uses of keys are stored. Default: ten seconds. They are
+    /// Sets the interval at which the last uses of keys are stored. Default: ten seconds. They are
     /// also stored by [`PostgresStorage::close`]. A crash loses the uses of at most one interval.
     pub fn uses_interval(self, uses_interval: Duration) -> Self {
         Self { uses_interval, ..self }
@@ -47,7 +47,8 @@ impl PostgresOptions {
     /// # Errors
     ///
     /// The database cannot be reached, refuses the role, belongs to another program or a newer
-    /// version, or is read-only; or it has no tables of this version and may not get them.
+    /// version, or is read-only; or it has no tables of this version and [`migrate`](Self::migrate)
+    /// is off.
     pub async fn open(&self, url: &PostgresUrl) -> Result<PostgresStorage, PostgresError> {
         let connections = Arc::new(Connections::new(url)?);
         let is_new = if self.migrate {

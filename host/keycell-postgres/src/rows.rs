@@ -33,7 +33,7 @@ pub fn numbers(value: &(impl ToSql + Sync)) -> Parameter<'_> {
     (value, Type::INT8_ARRAY)
 }
 
-/// A key, with what has another form in a column.
+/// A key, with the fields that columns store in another form.
 pub struct KeyRow {
     key: KeyRecord,
     scopes: String,
@@ -112,7 +112,7 @@ impl KeyRow {
     }
 }
 
-/// An event, with what has another form in a column.
+/// An event, with the fields that columns store in another form.
 pub struct EventRow {
     event: EventRecord,
     action: &'static str,

@@ -82,7 +82,7 @@ pub async fn require_latest(connections: &Connections) -> Result<()> {
     }
 }
 
-/// Brings the database to the latest schema. Returns what it was.
+/// Brings the database to the latest schema. Returns the earlier contents.
 ///
 /// A migration is a transaction that begins with the insert of its version. A second host waits at
 /// that row, and then finds the migration done.

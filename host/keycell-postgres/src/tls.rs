@@ -24,7 +24,7 @@ pub fn connector(root_certificates: Option<&Path>) -> Result<MakeRustlsConnect, 
                 return Err(PostgresError::Certificates);
             }
         }
-        // Some files of a system may be unreadable. Without any authority each server is refused.
+        // Some files of a system may be unreadable. Without any authority, every server is refused.
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }

@@ -39,7 +39,7 @@ pub struct PostgresUrl {
 }
 
 impl PostgresUrl {
-    /// Whether a text is the URL of a PostgreSQL database, be it valid or not.
+    /// Whether a text is the URL of a PostgreSQL database, valid or not.
     #[must_use]
     pub fn is_scheme_of(text: &str) -> bool {
         ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme))
@@ -122,7 +122,7 @@ impl OwnParameters {
             "sslmode" => {
                 self.tls = Some(match value {
                     "disable" => false,
-                    // The weaker modes of libpq do not check who the server is.
+                    // The weaker modes of libpq do not authenticate the server.
                     "require" | "verify-ca" | "verify-full" => true,
                     _ => return Err(PostgresError::Url("sslmode must be disable or verify-full")),
                 });

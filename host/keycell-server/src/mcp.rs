@@ -292,7 +292,7 @@ fn described(tool: &tools::Tool) -> Result<Tool, SchemaError> {
     let (read_only, destructive, idempotent) = match tool.effect {
         Effect::Reads => (true, false, true),
         Effect::Changes { again } => (false, true, !again),
-        // An effect that is not known adds something.
+        // An unknown effect is treated as one that adds.
         _ => (false, false, false),
     };
     let mut described = Tool::new(tool.name, Cow::Borrowed(tool.description), schema(tool.input_schema)?);

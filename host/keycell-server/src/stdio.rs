@@ -23,7 +23,7 @@ use crate::{
     message::{self, MessageError},
 };
 
-/// The time that calls under way have when the server stops.
+/// The time for running calls to complete when the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum length of a line in bytes.
 const MAX_LINE: usize = 1 << 20;
@@ -92,7 +92,7 @@ where
         _ = &mut ended => {}
         () = stop => {
             cancel.cancel();
-            // A client that does not read its answers is not waited for.
+            // The server does not wait for a client that does not read its responses.
             let _ = timeout(SHUTDOWN_TIMEOUT, ended).await;
         }
     }

@@ -8,8 +8,8 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("keycell.db");
-//! let keycell = Keycell::new(SqliteStorage::open(&path)?)?; let created =
-//! keycell.create_api_key(&Caller::user("ann"), CreateApiKey::named("deploy")).await?;
+//! let keycell = Keycell::new(SqliteStorage::open(&path)?)?;
+//! let created = keycell.create_api_key(&Caller::user("ann"), CreateApiKey::named("deploy")).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -354,7 +354,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keycell.db");
         let storage = SqliteStorage::options().uses_interval(Duration::from_millis(50)).open(&path).unwrap();
-        // More than a chunk.
+        // More keys than a chunk has.
         for n in 0..200 {
             insert(&storage, n).await.unwrap();
             storage.record_use(&key(n).id, 5);
@@ -366,7 +366,7 @@ mod tests {
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while stored() < 200 {
             assert!(std::time::Instant::now() < deadline, "{} of 200 are stored", stored());
-            // Writes that arrive all the time do not hold it back.
+            // A continuous stream of writes must not delay it.
             storage.check_ready().await.unwrap();
         }
         for n in 0..200 {

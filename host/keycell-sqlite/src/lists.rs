@@ -97,7 +97,8 @@ fn index_of(filter: &KeyFilter) -> &'static str {
 }
 
 fn event_query(filter: &EventFilter) -> String {
-    // The events of one key have one owner and one project, so these need no index besides.
+    // The events of one key have one owner and one project, so a filter by them needs no other
+    // index.
     let index = match (&filter.key_id, &filter.user_id, &filter.project_id) {
         (Some(_), _, _) => " INDEXED BY events_of_key",
         (None, Some(_), Some(_)) => " INDEXED BY events_of_user_in_project",

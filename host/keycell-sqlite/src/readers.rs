@@ -16,7 +16,7 @@ use crate::{error::SqliteError, file, health::Health};
 
 type Result<T> = std::result::Result<T, SqliteError>;
 
-/// The page cache of each connection in KiB. The system caches the file besides.
+/// The page cache of each connection in KiB. The operating system caches the file as well.
 const CACHE_KIB: i32 = 1 << 10;
 /// The capacity for prepared statements of each connection. All statements of keycell fit.
 const STATEMENTS: usize = 48;
@@ -55,7 +55,7 @@ impl Readers {
         Self { health, lookups: pool(MAX_WAITING), lists: pool(list_permits) }
     }
 
-    /// Reads a few rows on the calling thread, which takes microseconds, less than waking another
+    /// Reads a few rows on the calling thread. This takes microseconds, less than waking another
     /// thread. If another process has locked the file, a blocking thread waits for the lock.
     pub async fn look_up<T, R>(&self, read: R) -> Result<T>
     where
@@ -174,7 +174,7 @@ mod tests {
     #[tokio::test]
     async fn an_abandoned_list_is_interrupted_and_gives_its_place_back() {
         let (_dir, storage) = storage();
-        // More of them than permits.
+        // More lists than permits.
         for _ in 0..3 * MAX_IDLE {
             let list = storage.readers.list(run(ENDLESS));
             assert!(tokio::time::timeout(Duration::from_millis(20), list).await.is_err());

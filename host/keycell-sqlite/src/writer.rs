@@ -102,7 +102,7 @@ fn run(
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
-        // Also if a write always waits.
+        // Maintenance must run even if a write is always waiting.
         if Instant::now() >= maintenance.next() {
             maintenance.run(&mut connection);
         }

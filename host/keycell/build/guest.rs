@@ -26,7 +26,7 @@ pub enum GuestError {
     /// The guest does not compile. Cargo has printed the reason.
     #[error("the guest does not compile")]
     Compile,
-    /// The module is no component's.
+    /// The module cannot be made into a component.
     #[error("wit-component cannot make a component of the guest: {0}")]
     Wrap(String),
     /// A program cannot be run, or a file cannot be read.
@@ -36,7 +36,8 @@ pub enum GuestError {
 
 /// Builds `package` of the workspace at `root`, and returns it as a component.
 ///
-/// `target_dir` must not be the one of the cargo that runs this build script, which holds its lock.
+/// `target_dir` must not be that of the cargo that runs this build script, because that cargo holds
+/// a lock on it.
 pub fn build(root: &Path, package: &str, target_dir: &Path) -> Result<Vec<u8>, GuestError> {
     if !has_standard_library()? {
         return Err(GuestError::MissingTarget);
@@ -65,7 +66,8 @@ pub fn build(root: &Path, package: &str, target_dir: &Path) -> Result<Vec<u8>, G
 }
 
 /// Removes the exports that would free the memory of a result. An instance serves one call, so its
-/// memory is freed as a whole. Each would be an export, an alias and a second call of the host.
+/// memory is freed as a whole. Each of these exports would add an alias and a second call by the
+/// host.
 fn without_post_returns(module: &[u8]) -> wasmparser::Result<Vec<u8>> {
     let mut stripped = wasm_encoder::Module::new();
     for payload in Parser::new(0).parse_all(module) {
@@ -93,7 +95,8 @@ fn without_post_returns(module: &[u8]) -> wasmparser::Result<Vec<u8>> {
     Ok(stripped.finish())
 }
 
-/// Removes the names of the parts of a component, which debuggers alone read: 4.5 KB of `keycell.wasm`.
+/// Removes the names of the parts of a component, which only debuggers read: 4.5 KB of
+/// `keycell.wasm`.
 fn without_names(component: &[u8]) -> wasmparser::Result<Vec<u8>> {
     let mut stripped = wasm_encoder::Component::new();
     let mut depth = 0;

@@ -70,7 +70,7 @@ impl Caller {
         matches!(self.0, Kind::Host)
     }
 
-    /// The key of a bearer, if it is longer than any key can be.
+    /// Whether this is a bearer whose key is longer than `max_len`.
     pub(crate) fn has_bearer_longer_than(&self, max_len: usize) -> bool {
         matches!(&self.0, Kind::Bearer(key) if key.expose().len() > max_len)
     }

@@ -23,7 +23,7 @@ pub enum ComponentError {
         /// The error of the system.
         source: std::io::Error,
     },
-    /// The file is no component, or not of the world `keycell:api-keys/keycell@0.2.0`.
+    /// The file is not a component of the world `keycell:api-keys/keycell@0.2.0`.
     #[error("not a component of the world keycell:api-keys/keycell@0.2.0: {0}")]
     World(String),
     /// The sandbox cannot be set up on this machine.
@@ -73,7 +73,7 @@ impl Component {
     ///
     /// # Errors
     ///
-    /// [`ComponentError::World`] if the bytes are no component. The world is checked when a
+    /// [`ComponentError::World`] if the bytes are not a component. The world is checked when a
     /// [`Keycell`](crate::Keycell) is built.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, ComponentError> {
         let pool = Pool::get()?;

@@ -203,7 +203,7 @@ impl<S: Storage> Keycell<S> {
     /// A scope is invalid, the caller is a bearer whose key is not valid or lacks
     /// `api-keys:verify`, or storage or the component fails. A refused key is not an error.
     pub async fn verify_api_key(&self, caller: &Caller, key: &str, scopes: &[&str]) -> Result<Verification, Error> {
-        // No key is empty either: the component checks the caller, and then refuses both as malformed.
+        // The component refuses an empty text as malformed, too, after it has checked the caller.
         let key = if key.len() > arguments::MAX_LEN { "" } else { key };
         let scopes: Vec<_> = scopes.iter().map(|&scope| scope.to_owned()).collect();
         self.check(caller, Lengths::new().list("scopes", &scopes)).await?;

@@ -12,13 +12,13 @@ use crate::bindings::keycell::api_keys::context;
 pub struct Policy {
     /// The prefix of new keys.
     pub prefix: Prefix,
-    /// The scopes of a key whose maker names none, as far as the maker may grant them.
+    /// The scopes of a key that is created without scopes, as far as its creator may grant them.
     pub default_scopes: Vec<Scope>,
     /// The scopes that may be granted; `None`: the default scopes and keycell's own four.
     pub grantable_scopes: Option<Vec<Scope>>,
     /// The longest life of a key, to the millisecond; `None`: unlimited.
     pub longest_life: Option<Duration>,
-    /// The life of a key whose maker names no expiry; `None`: the longest life.
+    /// The life of a key that is created without an expiry; `None`: the longest life.
     pub default_life: Option<Duration>,
 }
 
@@ -29,7 +29,7 @@ impl Policy {
         Self { prefix, ..self }
     }
 
-    /// Sets the scopes of a key whose maker names none.
+    /// Sets the scopes of a key that is created without scopes.
     #[must_use]
     pub fn with_default_scopes(self, scopes: impl IntoIterator<Item = Scope>) -> Self {
         Self { default_scopes: scopes.into_iter().collect(), ..self }
@@ -47,7 +47,7 @@ impl Policy {
         Self { longest_life: Some(life), ..self }
     }
 
-    /// Sets the life of a key whose maker names no expiry.
+    /// Sets the life of a key that is created without an expiry.
     #[must_use]
     pub fn with_default_life(self, life: Duration) -> Self {
         Self { default_life: Some(life), ..self }

@@ -126,13 +126,13 @@ fn show(settings: &Settings, arguments: &Arguments, address: SocketAddr, sign_in
     Ok(())
 }
 
-/// Asks the system to open an address in the browser. It is shown in any case, so a failure is no
-/// error.
+/// Asks the system to open an address in the browser. A failure is not an error, because the
+/// address is shown in any case.
 fn open(url: &str) {
     let mut command = if cfg!(target_os = "macos") {
         Command::new("open")
     } else if cfg!(windows) {
-        // Unlike `start`, this is no command of the shell, which would interpret the address.
+        // `start` is a command of the shell, which would interpret the address.
         Command::new("explorer")
     } else {
         Command::new("xdg-open")

@@ -27,7 +27,7 @@ pub async fn created(settings: &Settings, authority: &Authority, key: &CreatedAp
     once(settings, authority, key, key.id, &key.key, rows).await
 }
 
-/// Shows a key that was issued once.
+/// Shows an issued key once.
 pub async fn issued(settings: &Settings, authority: &Authority, key: &IssuedApiKey) -> Result<(), CommandError> {
     once(settings, authority, key, key.details.id, &key.key, || rows(settings, &key.details)).await
 }
@@ -72,7 +72,7 @@ async fn once(
     }
 }
 
-/// The labels and values of a key. Fields that are rarely set are left out if they are not.
+/// The labels and values of a key. Fields that are rarely set are shown only if they are set.
 fn rows(settings: &Settings, key: &ApiKeyDetails) -> Vec<(&'static str, String)> {
     let time = |time| settings.times.long(time);
     let mut rows = vec![

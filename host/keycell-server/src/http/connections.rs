@@ -37,6 +37,7 @@ const MAX_HEAD: usize = 16 << 10;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after the system failed to accept a connection.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The routers of a listener.
 pub struct Routers {
     /// Every route.

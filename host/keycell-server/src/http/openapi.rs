@@ -1,8 +1,8 @@
 //! `/openapi.json`: the interface as OpenAPI 3.1.
 //!
-//! The operations that are tools are built from the tools' own schemas; `document.json` has the rest.
-//! The tools' schemas leave the judgement of values to the component. `arguments.json` adds what of
-//! its rules a schema can express, by the name of the argument, for clients that are generated.
+//! The operations that are tools are built from the tools' own schemas; `document.json` has the
+//! rest. The tools' schemas leave the judgement of values to the component. For generated clients,
+//! `arguments.json` adds the rules that a schema can express, by the name of the argument.
 
 use axum::{Json, Router, http::StatusCode, routing::get};
 use serde_json::{Map, Value, json};

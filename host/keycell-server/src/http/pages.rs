@@ -85,12 +85,12 @@ impl Pages {
     }
 }
 
-/// A page, which no cache keeps.
+/// A page. Caches must not store it.
 fn shown(page: Html<String>) -> Response {
     ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], guarded(page)).into_response()
 }
 
-/// An answer with the headers that bound what a browser does with it.
+/// A response with security headers for browsers.
 fn guarded(answer: impl IntoResponse) -> Response {
     const HEADERS: [(HeaderName, HeaderValue); 3] = [
         (CONTENT_SECURITY_POLICY, POLICY),
@@ -100,7 +100,7 @@ fn guarded(answer: impl IntoResponse) -> Response {
     (HEADERS, answer).into_response()
 }
 
-/// A file, or that the browser has it already.
+/// A file, or 304 if the browser has it already.
 async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(file) = FILES.iter().find(|file| file.name == name) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -111,7 +111,7 @@ async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let is_known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let media_type =
         if file.name.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
-    // The browser asks each time, so that a page never runs with files of another version.
+    // The browser revalidates each time, so that a page never runs with files of another version.
     let headers = [(CACHE_CONTROL, "no-cache"), (ETAG, &tag), (CONTENT_TYPE, media_type)];
     guarded(if is_known {
         (StatusCode::NOT_MODIFIED, headers, "").into_response()
@@ -172,7 +172,8 @@ fn described(tool: &Tool, is_on_mcp: bool) -> String {
     )
 }
 
-/// The operation that does the work of a tool over REST, and whether its answer is the tool's.
+/// The operation that does the work of a tool over REST, and whether its response is the output of
+/// the tool.
 fn rest(tool: &Tool) -> Option<(&'static Operation, bool)> {
     let operation = |name| OPERATIONS.iter().find(|operation| operation.tool == name);
     match tool.name {

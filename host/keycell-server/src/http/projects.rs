@@ -146,7 +146,7 @@ async fn change<S: ProjectStorage, A: DeserializeOwned, T>(
     });
     let called = gate.call(client, key, async |keycell, caller| match argument {
         Ok(argument) => call(keycell, caller, argument).await.map(Ok),
-        // The caller is authenticated before its request is found wrong.
+        // Authentication comes before the faults of the request.
         Err(refused) => keycell.describe_caller(caller).await.map(|_| Err(refused)),
     });
     called.await?

@@ -74,7 +74,7 @@ fn route<S: ProjectStorage>(operation: &'static Operation) -> serde_json::Result
                 Err(ToolError::Failed(error)) => Err(error),
                 Err(_) => Ok(Err(StatusCode::NOT_FOUND.into_response())),
             },
-            // The caller is authenticated before its request is found wrong.
+            // Authentication comes before the faults of the request.
             Err(refused) => keycell.describe_caller(caller).await.map(|_| Err(refused)),
         });
         match called.await {

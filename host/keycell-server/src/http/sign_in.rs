@@ -47,7 +47,7 @@ async fn exchange(State(sign_in): State<SignIn>, request: Request) -> Response {
     };
     let presented = serde_json::from_slice(&body).ok();
     let Some(key) = presented.and_then(|Presented { code }| sign_in.exchange(&code)) else {
-        // For a person who has used the link only once, this line is the sign of another use.
+        // If the link was opened only once, this line shows that another program used it.
         tracing::warn!("a console was not signed in: its one-time code was used, old or wrong");
         let detail = "the link was used before or is older than 60 seconds: take a new one from `keycell console`";
         return problem::with_details(StatusCode::FORBIDDEN, Details::new("invalid-code", detail));

@@ -25,7 +25,7 @@ fn assert_is_prompt(server: &TestServer, key: &str) {
 }
 
 #[test]
-fn four_hundred_wrong_keys_at_once_keep_to_the_burst_and_refuse_no_good_key() {
+fn four_hundred_wrong_keys_at_once_keep_to_the_burst_and_refuse_no_valid_key() {
     let server = TestServer::start();
     let [known, new] = ["ann", "bob"].map(|user| server.key(user));
     assert_is_prompt(&server, &known);
@@ -118,7 +118,7 @@ fn too_many_wrong_keys_are_answered_late_with_the_time_to_wait() {
 }
 
 #[test]
-fn storage_that_is_busy_costs_no_good_key_its_tokens() {
+fn storage_that_is_busy_costs_no_valid_key_its_tokens() {
     let server = TestServer::start();
     let key = server.key("ann");
     server.storage.fail(true);
