@@ -4,15 +4,11 @@ use clap::Args;
 use keycell::{Event, ListEvents};
 
 use crate::{
-    arguments::number,
     error::CommandError,
-    listing::{Listing, Page},
+    listing::{Listing, Page, Paging},
     settings::Settings,
     table::Column,
 };
-
-/// The default page size with `--all`: the maximum.
-const MAX_PAGE_SIZE: u32 = 100;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -35,30 +31,23 @@ pub struct Arguments {
     /// The time before which the events happened: an RFC 3339 time with an offset, or a date
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// The page size: 1 to 100 [default: 20, or 100 with --all]
-    #[arg(long, value_name = "NUMBER", value_parser = number)]
-    limit: Option<u32>,
-    /// The cursor of the previous page
-    #[arg(long, value_name = "ID", conflicts_with = "all")]
-    cursor: Option<String>,
-    /// All pages
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
     let (authority, caller) = (settings.authority()?, settings.caller());
-    let Arguments { key, project, owner, since, until, limit, cursor, all } = arguments;
+    let Arguments { key, project, owner, since, until, paging } = arguments;
     let mut request = ListEvents::default();
     request.api_key_id = key;
     request.project_reference = project;
     request.owner = owner;
     request.since = since;
     request.until = until;
-    request.limit = limit.or(all.then_some(MAX_PAGE_SIZE));
+    request.limit = paging.page_size();
 
     let columns = columns(settings);
-    let listing = Listing { name: "events", columns: &columns, hint: "No events match.", cursor, all };
+    let listing = Listing { name: "events", columns: &columns, hint: "No events match.", paging };
     let fetch = async |cursor| {
         request.cursor = cursor;
         let page = authority.list_events(&caller, request.clone()).await?;

@@ -4,15 +4,11 @@ use clap::Args;
 use keycell::{ApiKeyDetails, ListApiKeys, Time};
 
 use crate::{
-    arguments::number,
     error::CommandError,
-    listing::{Listing, Page},
+    listing::{Listing, Page, Paging},
     settings::Settings,
     table::Column,
 };
-
-/// The default page size with `--all`: the maximum.
-const MAX_PAGE_SIZE: u32 = 100;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -29,20 +25,13 @@ pub struct Arguments {
     /// Keys of this user only; another user needs --operator or an admin's --project
     #[arg(long, value_name = "USER")]
     owner: Option<String>,
-    /// The page size: 1 to 100 [default: 20, or 100 with --all]
-    #[arg(long, value_name = "NUMBER", value_parser = number)]
-    limit: Option<u32>,
-    /// The cursor of the previous page
-    #[arg(long, value_name = "ID", conflicts_with = "all")]
-    cursor: Option<String>,
-    /// All pages
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
     let (authority, caller) = (settings.authority()?, settings.caller());
-    let Arguments { status, project, owner, limit, cursor, all } = arguments;
+    let Arguments { status, project, owner, paging } = arguments;
     let hint = if status.is_none() && project.is_none() && owner.is_none() {
         "There are no active keys. Create one with `keycell create --name NAME`, or list the others with `keycell \
          list --status all`."
@@ -54,10 +43,10 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
     request.status = status;
     request.project_reference = project;
     request.owner = owner;
-    request.limit = limit.or(all.then_some(MAX_PAGE_SIZE));
+    request.limit = paging.page_size();
 
     let columns = columns(settings, has_many_owners);
-    let listing = Listing { name: "api_keys", columns: &columns, hint, cursor, all };
+    let listing = Listing { name: "api_keys", columns: &columns, hint, paging };
     let fetch = async |cursor| {
         request.cursor = cursor;
         let page = authority.list_api_keys(&caller, request.clone()).await?;
