@@ -1,4 +1,4 @@
-// How soon a page can be used, which is reported and not judged: a busy machine would fail it.
+// The time until a page can be used. It is only reported, because a busy machine would exceed a limit.
 import { test } from 'node:test';
 import { openIn, visitor } from './browser.ts';
 import { Authority } from './keycell.ts';

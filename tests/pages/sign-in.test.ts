@@ -50,7 +50,7 @@ test('the console opens signed in, the code is spent, and the key ends with the 
   const second = await openIn(page.context(), url);
   await second.getByText('The link was used before').waitFor();
   await second.locator('form.sign-in').waitFor();
-  // Nor does the browser keep anything that signs in again.
+  // The browser keeps nothing that would sign in again.
   await page.reload();
   await page.locator('form.sign-in').waitFor();
   assert.deepEqual(await page.context().cookies(), []);

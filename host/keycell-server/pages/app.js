@@ -1,4 +1,4 @@
-// What every page has: who is signed in, a banner, and links that keep the key.
+// The parts of every page: the visitor's account, a banner, and links that keep the key.
 import { startConsole } from './console.js';
 import { button, h } from './dom.js';
 import { session } from './session.js';
@@ -26,7 +26,7 @@ function showAccount() {
   account.replaceChildren(caller ? h('div', { class: 'row' }, h('bdi', {}, caller.user_id),
     caller.operator && h('span', { class: 'chip tag' }, 'operator'), button('Sign out', () => session.signOut()))
     : button('Sign in', () => askToSignIn()));
-  // What was open was about another visitor. A key that is shown once stays until it is saved.
+  // Dialogs of the previous visitor are closed. A new key stays until it is saved.
   if (!caller) for (const dialog of document.querySelectorAll('dialog')) dialog.querySelector('.key-once') || dialog.close();
   if (session.reason && !document.querySelector('#console')) askToSignIn();
 }
@@ -53,7 +53,7 @@ document.addEventListener('click', (event) => {
   history.pushState(null, '', link.href);
   visit(link.href);
 });
-// A move to a part of this page is none to another page.
+// A link to a part of this page leads to no other page.
 let shown = location.pathname;
 addEventListener('popstate', () => location.pathname !== shown && visit(location.href));
 

@@ -19,7 +19,7 @@ export const footer = (action, kind = 'primary') => h('footer', {},
   button('Cancel', (event) => event.target.closest('dialog').close()),
   h('button', { class: kind }, action));
 
-/** Shows at a form what went wrong: at the fields that it is about, the rest at the end. */
+/** Shows an error in a form: its faults at their fields, the rest at the end. */
 export function showProblem(form, error) {
   const rest = showFaults(form, error?.faults ?? []);
   const others = rest.map(({ field, message }) => `${field} ${message}`).join('; ');
@@ -27,7 +27,7 @@ export function showProblem(form, error) {
   form.querySelector('[data-message]').textContent = message || '';
 }
 
-/** Sends a form, once at a time, and shows what went wrong. */
+/** Sends a form, once at a time, and shows the error if it fails. */
 export function onSubmit(form, send) {
   form.noValidate = true;
   form.addEventListener('submit', async (event) => {

@@ -17,7 +17,7 @@ let count = 0;
 /** Returns an id that no other element of the page has. */
 export const uid = (name) => `${name}-${++count}`;
 
-/** Says a text to screen readers, and shows it for a while. */
+/** Announces a text to screen readers, and shows it for a while. */
 export function say(text) {
   const status = document.getElementById('status');
   status.textContent = text;

@@ -36,7 +36,7 @@ export const scopeList = (scopes, most = scopes.length) => scopes.length === 0 ?
 export const projectOf = ({ project_id: id }) => id === null ? soft('None')
   : session.projects.get(id) ?? h('code', {}, id);
 
-/** Shows a new key once. What held it leaves the page with the dialog. */
+/** Shows a new key once. It leaves the page with the dialog. */
 export function showOnce(answer, title, closed = () => {}) {
   let isSaved = false;
   const warning = h('p', { class: 'fault', role: 'alert' });
@@ -113,9 +113,9 @@ export function openCreate(created) {
   const dialog = openDialog('Create an API key', form);
 }
 
-/** Adds why a key may not make or replace another one. */
+/** Adds the rule by which a key may not create or replace another one. */
 const explained = (error) => {
-  if (error.status === 403) error.message += ' A key makes no key with more scopes, another project or a longer life than its own.';
+  if (error.status === 403) error.message += ' A key cannot create keys with more scopes, another project or a longer life than its own.';
   throw error;
 };
 const path = (id) => `/v1/keys/${encodeURIComponent(id)}`;
@@ -174,7 +174,7 @@ function timeline({ events, next_cursor: next }) {
   return h('div', {}, h('ol', { class: 'timeline' }, events.map(entry)), next && h('p', { class: 'soft' }, 'Earlier events are not shown.'));
 }
 
-/** The header by which a change of a key that has changed meanwhile is refused. */
+/** The header that refuses a change if the key was changed meanwhile. */
 const unchanged = ({ revision }) => ({ 'if-match': `"${revision}"` });
 const meanwhile = (error, done) => {
   if (error.status !== 412) throw error;

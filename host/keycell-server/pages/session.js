@@ -11,7 +11,7 @@ export class Problem extends Error {
 export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 
 /**
- * The visitor's key, which is nowhere else, and what it may do. Events: `change` at signing in and out, `lost` and
+ * The visitor's key, which is stored nowhere else, and its rights. Events: `change` at signing in and out, `lost` and
  * `found` when the server stops and starts to answer.
  */
 class Session extends EventTarget {
@@ -24,7 +24,7 @@ class Session extends EventTarget {
   reason = '';
 
   async signIn(key) {
-    // What is no token cannot be sent in a header.
+    // A text that is not a token cannot be sent in a header.
     if (!/^[\x21-\x7e]+$/.test(key)) throw new Problem(401, { detail: 'this is not an API key' });
     const { value } = await this.request('GET', '/v1/caller', { key });
     this.#key = key;
@@ -64,7 +64,7 @@ class Session extends EventTarget {
     try {
       value = parse(text);
     } catch {
-      // An answer of something between here and the server.
+      // Not from the server, but from a proxy before it.
     }
     if (response.ok) return { value, headers: response.headers };
     if (response.status === 401 && this.#key && key === this.#key) {

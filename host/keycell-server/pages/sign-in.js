@@ -15,7 +15,7 @@ export function signInForm(isDone = () => {}) {
     try {
       await session.signIn(key.value.trim());
     } catch (error) {
-      // What is wrong with the key is about the only field.
+      // A wrong key is a fault of the only field.
       throw error.status === 401 ? { faults: [{ field: 'key', message: error.message }] } : error;
     }
     key.value = '';

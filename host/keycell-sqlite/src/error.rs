@@ -1,9 +1,12 @@
 //! Errors of a database.
 
-use std::{io, sync::Arc};
+use std::{error::Error, io, sync::Arc};
 
 use keycell::StorageError;
 use rusqlite::{ErrorCode, ffi};
+
+/// An error of SQLite. Its type is hidden, so that a new version of `rusqlite` does not change this API.
+type Cause = Arc<dyn Error + Send + Sync>;
 
 /// The reason why a database cannot be opened or used.
 ///
@@ -52,7 +55,7 @@ pub enum SqliteError {
     Open(Arc<io::Error>),
     /// The system failed to read or write the file.
     #[error("the database cannot be read or written: {0}")]
-    Unreachable(Arc<rusqlite::Error>),
+    Unreachable(Cause),
     /// The writer thread has ended.
     #[error("the database is closed")]
     Closed,
@@ -61,7 +64,7 @@ pub enum SqliteError {
     Conflict,
     /// Any other error of SQLite.
     #[error("SQLite: {0}")]
-    Other(Arc<rusqlite::Error>),
+    Other(Cause),
 }
 
 impl From<rusqlite::Error> for SqliteError {
@@ -75,10 +78,10 @@ impl From<rusqlite::Error> for SqliteError {
             Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt,
             Some(ErrorCode::NotADatabase) => Self::NotADatabase,
             Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => {
-                Self::Unreachable(error.into())
+                Self::Unreachable(Arc::new(error))
             }
             Some(ErrorCode::ConstraintViolation) if is_taken(&error) => Self::Conflict,
-            _ => Self::Other(error.into()),
+            _ => Self::Other(Arc::new(error)),
         }
     }
 }

@@ -1,5 +1,5 @@
-// The suite can't bear a key. This adds one to each request and leaves all else as it is: `Host` and
-// `Origin`, too, so that the server checks those that the suite sent.
+// The suite cannot present a key. This proxy adds one to each request and changes nothing else: the
+// server checks the `Host` and `Origin` of the suite.
 
 import { once } from "node:events";
 import { createServer, request, type Server } from "node:http";

@@ -36,7 +36,7 @@ for (const revision of REVISIONS) {
         const failed = checks.filter(({ status }) => status === "FAILURE" || status === "WARNING");
         const unexpected = failed.filter(({ id }) => !(id in exceptions));
         assert.deepEqual(unexpected, []);
-        // An exception that is none any more has to go.
+        // An exception that no longer applies must be removed.
         const stale = Object.keys(exceptions).filter((id) => !failed.some((check) => check.id === id));
         assert.deepEqual(stale, []);
       });

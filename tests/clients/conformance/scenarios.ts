@@ -37,7 +37,7 @@ export const APPLICABLE: Record<Revision, Record<string, Exceptions>> = {
   },
 };
 
-/** Why a scenario does not apply, and the scenarios for which this is why, in any revision. */
+/** A reason, and the scenarios that do not apply for this reason, in any revision. */
 export const INAPPLICABLE: [reason: string, scenarios: string[]][] = [
   [
     "calls a tool that only a test server has",

@@ -28,7 +28,7 @@ export async function run(revision: string, url: URL): Promise<Map<string, Check
   try {
     await suite("server", "--url", url.href, "--requirements", revision, "--output-dir", directory).catch(
       (error: unknown) => {
-        // A check failed: that is for the test to judge.
+        // A check failed. The test decides whether it had to pass.
         if (!(error instanceof Error && "code" in error && error.code === 1)) throw error;
       },
     );
