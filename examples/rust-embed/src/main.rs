@@ -12,7 +12,7 @@ use self::storage::RedbStorage;
 async fn main() -> Result<(), Box<dyn Error>> {
     let keycell = Keycell::new(RedbStorage::new(redb::Database::create("keys.redb")?)?)?;
 
-    // A service authenticates its user first. keycell believes the id.
+    // A service authenticates its user first. keycell trusts the id.
     let ann = Caller::user("ann");
     let created = keycell.create_api_key(&ann, CreateApiKey::named("nightly export")).await?;
     println!("shown once: {}", created.key.expose());

@@ -62,7 +62,7 @@ pub struct ServerConfig {
     pub metrics_listen: Option<Parsed<SocketAddr>>,
     /// The host names, besides localhost and the address, by which clients may call the server.
     pub allowed_hosts: Option<Vec<String>>,
-    /// The addresses of proxies whose forwarding headers are believed.
+    /// The addresses of proxies whose forwarding headers are trusted.
     pub trusted_proxies: Option<Vec<Parsed<IpNet>>>,
     /// Whether the pages for people are served.
     pub pages: Option<bool>,

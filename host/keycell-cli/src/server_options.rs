@@ -60,7 +60,7 @@ pub struct ServerOptions {
         value_delimiter = ','
     )]
     allowed_hosts: Vec<String>,
-    /// The address or network of a proxy whose forwarding headers are believed; may be repeated
+    /// The address or network of a proxy whose forwarding headers are trusted; may be repeated
     #[arg(
         long = "trust-proxy",
         value_name = "NETWORK",

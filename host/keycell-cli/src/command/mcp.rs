@@ -10,7 +10,7 @@ use crate::{core_dumps, error::CommandError, server_options::ToolOptions, settin
 #[command(after_help = "Example:
   keycell mcp --user ann
 
-Ends with its input, or at SIGTERM or an interrupt.")]
+Ends at the end of its input, at SIGTERM or at an interrupt.")]
 pub struct Arguments {
     #[command(flatten)]
     tools: ToolOptions,

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_are_believed_and_from_the_right() {
+    fn only_trusted_proxies_count_and_from_the_right() {
         let cases = [
             ("192.0.2.1", "203.0.113.9", "192.0.2.1"),
             ("10.0.0.1", "", "10.0.0.1"),

@@ -143,7 +143,7 @@ fn behind_a_trusted_proxy_each_client_has_its_own_limits() {
     assert!(throttled(|n| vec![("x-forwarded-for", format!("198.51.100.{n}, 203.0.113.1"))]), "the last one counts");
     assert!(!throttled(|n| vec![("x-forwarded-for", format!("203.0.113.1, 198.51.100.{n}"))]));
     assert!(!throttled(|n| vec![("forwarded", format!("for=198.51.100.{n}"))]));
-    // Headers that disagree are not believed, so the proxy itself counts.
+    // Headers that disagree are not trusted, so the proxy itself counts.
     let both = |n| vec![("forwarded", format!("for=198.51.100.{n}")), ("x-forwarded-for", format!("203.0.113.{n}"))];
     assert!(throttled(both));
 
