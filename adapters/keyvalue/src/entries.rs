@@ -50,7 +50,7 @@ struct Limit {
     window_seconds: u32,
 }
 
-/// A change of the key that it stands with.
+/// An event, which is stored with the record of its key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
@@ -70,7 +70,7 @@ pub struct Revocation {
     revoked_at: i64,
     revocation_reason: Option<String>,
     updated_at: i64,
-    /// The event; none if it stands with the record, or if version 0.1 wrote this.
+    /// The event; none if it is stored with the record, or if version 0.1 wrote this.
     #[serde(default)]
     event: Option<Event>,
     /// Whether the revocation was a part of a change of the record, which counts it.

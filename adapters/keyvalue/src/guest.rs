@@ -118,7 +118,7 @@ impl storage::Guest for Guest {
         keys::replace_secret(bucket()?, &key, &event)
     }
 
-    /// A use that cannot be stored is lost: the key is valid all the same.
+    /// A use that cannot be stored is lost. The key is still valid.
     fn record_use(id: String, at: i64) {
         let _ = bucket().and_then(|bucket| keys::record_use(bucket, &id, at));
     }

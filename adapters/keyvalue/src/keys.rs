@@ -72,7 +72,8 @@ pub fn list_keys(bucket: &dyn Bucket, filter: &KeyFilter) -> Result<Vec<KeyRecor
         .collect()
 }
 
-/// `list-events`. Events stand with their keys, so every key is read unless the filter names one.
+/// `list-events`. Events are stored with their keys, so every key is read unless the filter names
+/// one.
 pub fn list_events(bucket: &dyn Bucket, filter: &EventFilter) -> Result<Vec<EventRecord>, Error> {
     let ids = match &filter.key_id {
         Some(id) => vec![id.clone()],

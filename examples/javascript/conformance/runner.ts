@@ -27,7 +27,7 @@ export interface Report {
   failures: string[];
 }
 
-/** The functions that cases call and that are no tools. */
+/** The functions that cases call in addition to the tools. */
 const NO_TOOLS = ['describe_caller', 'authorize_project'];
 
 type Answer = { isSuccess: boolean; answer: Variables };

@@ -37,7 +37,7 @@ class World:
         )
 
     def change(self, step: Json) -> None:
-        """Takes a step that is no call."""
+        """Takes a step that is not a call."""
         match step:
             case {"now": now}:
                 self.now = milliseconds(now)

@@ -99,7 +99,8 @@ where
     Ok(())
 }
 
-/// The transport: messages as lines of JSON. Lines that are no message get an error as the answer.
+/// The transport: messages as lines of JSON. A line that is not a message is answered with an
+/// error.
 struct Lines<R, W> {
     input: BufReader<R>,
     line: Zeroizing<Vec<u8>>,

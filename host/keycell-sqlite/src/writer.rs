@@ -127,7 +127,7 @@ fn write_group(
     }
 }
 
-/// Makes all writes in one transaction. A failed write is rolled back alone.
+/// Makes all writes in one transaction. Only a failed write is rolled back.
 fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> Result<Vec<Result<()>>> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     schema::check_version(&transaction)?;

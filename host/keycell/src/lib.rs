@@ -18,8 +18,9 @@
 //!
 //! Each call runs in a fresh instance of the component, which reaches the [`Storage`], the
 //! [`Caller`], the [`Policy`], the state of rate limits, a clock and random numbers, and nothing
-//! else. [`MemoryStorage`] is for tests; the crate `keycell-sqlite` keeps keys in a file. For
-//! another database, implement [`Storage`].
+//! else. [`MemoryStorage`] is for tests. The crate `keycell-sqlite` stores keys in a file, and
+//! `keycell-postgres` in a database that several hosts share. For another database, implement
+//! [`Storage`].
 //!
 //! # Features
 //!

@@ -157,7 +157,7 @@ impl<S: Storage> Sandbox<S> {
         P: ComponentNamedList + Lower + Send + Sync,
         Result<A, Error>: Lift + Send + Sync + 'static,
     {
-        let _place_of_class = match export.class() {
+        let _class_permit = match export.class() {
             Class::Read => None,
             Class::List => Some(self.pool.lists.acquire().await?),
             Class::Write => Some(self.pool.writes.acquire().await?),
@@ -175,7 +175,7 @@ impl<S: Storage> Sandbox<S> {
         caller: &Caller,
         calls: impl AsyncFnOnce(Store<State<S>>, &Instance) -> wasmtime::Result<T>,
     ) -> wasmtime::Result<T> {
-        let _place = self.pool.instances.acquire().await?;
+        let _instance_permit = self.pool.instances.acquire().await?;
         let mut store = self.store(caller);
         let instance = self.pre.instantiate_async(&mut store).await?;
         calls(store, &instance).await

@@ -1,4 +1,4 @@
-//! Requests that are no requests of MCP, or of HTTP.
+//! Invalid requests of MCP and of HTTP.
 
 use std::{
     io::Write,
