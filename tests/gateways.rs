@@ -18,6 +18,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpSocket,
+    task::JoinSet,
+};
+
 use crate::{
     cli::secret,
     server::{Answer, Server, get},
@@ -155,9 +161,9 @@ fn nginx(around: &Around<'_>) -> Option<Gateway> {
 fn caddy(around: &Around<'_>) -> Option<Gateway> {
     let program = program("caddy")?;
     let (directory, address) = (tempfile::tempdir().unwrap(), free_address());
-    let server = replaced(&around.configurations("Caddy")[0], ":80 {", &format!("http://{address} {{"));
+    let server = replaced(&around.configurations("Caddy")[0], ":80 {", &format!(":{} {{", address.port()));
     let path = directory.path().join("Caddyfile");
-    fs::write(&path, format!("{{\n admin off\n auto_https off\n}}\n{server}")).unwrap();
+    fs::write(&path, format!("{{\n admin off\n auto_https off\n default_bind 127.0.0.1\n}}\n{server}")).unwrap();
     let mut command = Command::new(program);
     command.args(["run", "--adapter", "caddyfile", "--config"]).arg(path).env("HOME", directory.path());
     Some(start(directory, command, address))
@@ -239,10 +245,32 @@ const FORGED: [&str; 9] = [
 struct Documented {
     takes_x_api_key: bool,
     rate_limited: u16,
+    failed: u16,
     down: u16,
+    keeps_body: bool,
 }
 
-const FORWARD_AUTH: Documented = Documented { takes_x_api_key: true, rate_limited: 429, down: 500 };
+const FORWARD_AUTH: Documented =
+    Documented { takes_x_api_key: true, rate_limited: 429, failed: 500, down: 500, keeps_body: true };
+
+/// The statuses of wrong keys that come at once from an address, each as if forwarded for another.
+fn guess_from(client: [u8; 4], gateway: SocketAddr) -> Vec<u16> {
+    let guess = move |n: u8| async move {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((client, 0).into()).unwrap();
+        let mut stream = socket.connect(gateway).await.unwrap();
+        let request = format!(
+            "GET / HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer wrong\r\n\
+             x-forwarded-for: 198.51.100.{n}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        std::str::from_utf8(&status[9..]).unwrap().parse().unwrap()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { (0..20).map(guess).collect::<JoinSet<u16>>().join_all().await })
+}
 
 /// The cases that every gateway must pass.
 fn assert_is_guarded(start: impl FnOnce(&Around<'_>) -> Option<Gateway>, documented: &Documented) {
@@ -256,7 +284,7 @@ fn assert_is_guarded(start: impl FnOnce(&Around<'_>) -> Option<Gateway>, documen
     let Some(gateway) = start(&Around { server: &server, service: &service, introspecting }) else {
         return;
     };
-    let url = format!("http://{}/orders?page=1", gateway.address);
+    let url = format!("http://{}/orders?page=1&scope=none&deny=403", gateway.address);
     let ask = |headers: &[(&str, &str)]| get(&url, headers);
     let with = |key: &str| ask(&[("authorization", &format!("Bearer {key}"))]);
     let (expired, id) = create(&["--scope", "api-keys:read"]);
@@ -266,7 +294,8 @@ fn assert_is_guarded(start: impl FnOnce(&Around<'_>) -> Option<Gateway>, documen
     let (good, _) = create(&["--scope", "api-keys:read", "--scope", "api-keys:write"]);
 
     let authorization = format!("Bearer {good}");
-    let mut forged = vec![("authorization", authorization.as_str()), ("x-api-key", &good)];
+    let hops = "close, X-Keycell-User, x-keycell-scopes";
+    let mut forged = vec![("authorization", authorization.as_str()), ("x-api-key", &good), ("connection", hops)];
     for header in FORGED {
         forged.push((header, "root"));
     }
@@ -281,7 +310,7 @@ fn assert_is_guarded(start: impl FnOnce(&Around<'_>) -> Option<Gateway>, documen
     for answer in passed {
         assert_eq!(answer.status, 200, "{answer:?}");
         let received = answer.body.as_str().unwrap().to_lowercase();
-        assert!(received.starts_with("get /orders?page=1 "), "{received}");
+        assert!(received.starts_with("get /orders?page=1&scope=none&deny=403 "), "{received}");
         assert!(received.contains("\r\nx-keycell-user: ann\r\n") && !received.contains("root"), "{received}");
         assert!(received.contains("\r\nx-keycell-scopes: api-keys:read api-keys:write\r\n"), "{received}");
         assert!(!received.contains(&good.to_lowercase()), "the key is removed: {received}");
@@ -302,6 +331,12 @@ fn assert_is_guarded(start: impl FnOnce(&Around<'_>) -> Option<Gateway>, documen
     let lacking = with(&writer);
     assert_is(&lacking, 403, "www-authenticate", "insufficient_scope");
     assert_is(&lacking, 403, "www-authenticate", "scope=\"api-keys:read\"");
+    assert_eq!(lacking.header("content-type") == "application/problem+json", documented.keeps_body, "{lacking:?}");
+    // The gateway names its client to keycell, whatever the client says, so clients have limits of their own.
+    let guesses = guess_from([127, 0, 0, 2], gateway.address);
+    assert!(guesses.iter().all(|status| [401, documented.rate_limited].contains(status)), "{guesses:?}");
+    assert!(guesses.contains(&documented.rate_limited), "{guesses:?}");
+    assert!(guess_from([127, 0, 0, 3], gateway.address).contains(&401), "another client");
     let (limited, _) = create(&["--scope", "api-keys:read", "--limit", "1/60s"]);
     assert_eq!(with(&limited).status, 200);
     reached += 1;
@@ -317,6 +352,10 @@ fn assert_is_guarded(start: impl FnOnce(&Around<'_>) -> Option<Gateway>, documen
     server.cli.json(&["revoke", "--user", "ann", &id]);
     assert_eq!(with(&ended).status, 401);
 
+    let damage = "PRAGMA foreign_keys = OFF; ALTER TABLE api_keys RENAME TO gone";
+    database.execute_batch(damage).unwrap();
+    let failed = with(&good);
+    assert_eq!(failed.status, documented.failed, "{failed:?}");
     server.terminate();
     server.wait();
     let down = with(&good);
@@ -326,7 +365,7 @@ fn assert_is_guarded(start: impl FnOnce(&Around<'_>) -> Option<Gateway>, documen
 
 #[test]
 fn nginx_guards_a_service() {
-    assert_is_guarded(nginx, &FORWARD_AUTH);
+    assert_is_guarded(nginx, &Documented { keeps_body: false, ..FORWARD_AUTH });
 }
 
 #[test]
@@ -341,10 +380,12 @@ fn traefik_guards_a_service() {
 
 #[test]
 fn envoy_guards_a_service() {
-    assert_is_guarded(envoy, &Documented { down: 503, ..FORWARD_AUTH });
+    assert_is_guarded(envoy, &Documented { failed: 503, down: 503, ..FORWARD_AUTH });
 }
 
 #[test]
 fn apache_guards_a_service() {
-    assert_is_guarded(apache, &Documented { takes_x_api_key: false, rate_limited: 401, down: 401 });
+    let documented =
+        Documented { takes_x_api_key: false, rate_limited: 401, failed: 401, down: 401, keeps_body: false };
+    assert_is_guarded(apache, &documented);
 }

@@ -93,6 +93,8 @@ impl<S: ProjectStorage> Routes<S> {
             router
                 .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, self.request_timeout))
                 .layer(CatchPanicLayer::new())
+                .layer(from_fn(problem::retry_when_busy))
+                .layer(from_fn(authorize::form_answers))
                 .layer(from_fn(problem::replace_errors))
                 .layer(from_fn_with_state(Arc::clone(&metrics), metrics::count))
                 .layer(from_fn(request_log::log))

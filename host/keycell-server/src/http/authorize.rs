@@ -1,8 +1,7 @@
 //! `/v1/authorize`, for the authorization requests of gateways.
 //!
-//! The statuses are 200, 401, 403, 429 and 503, because gateways differ in their support for
-//! others. A 200 always has every identity header, because some gateways forward the client's
-//! header if the response has none. nginx supports only 401 and 403: with `?deny=403`, every other
+//! A 200 always has every identity header, because some gateways forward the client's header if the
+//! response has none. nginx supports no refusals but 401 and 403: with `?deny=403`, every other
 //! refusal is 403, with its status in `X-Keycell-Status`.
 
 use std::{sync::Arc, time::Duration};
@@ -14,6 +13,7 @@ use axum::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, RETRY_AFTER},
     },
+    middleware::Next,
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -31,11 +31,13 @@ use crate::outcome::Outcome;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const STATUS: HeaderName = HeaderName::from_static("x-keycell-status");
+const PATH: &str = "/v1/authorize";
 
 /// The routes of authorization.
 pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>) -> Router {
     Router::new()
-        .route("/v1/authorize", any(handle::<S>))
+        .route(PATH, any(handle::<S>))
+        .route("/v1/authorize/", any(handle::<S>))
         .route("/v1/authorize/{*rest}", any(handle::<S>))
         .with_state(gate)
 }
@@ -45,19 +47,28 @@ async fn handle<S: ProjectStorage>(
     Extension(ClientAddress(client)): Extension<ClientAddress>,
     mut request: Request,
 ) -> Response {
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let (mut scopes, mut denies_with_403) = (Vec::new(), false);
-    for (name, value) in form::pairs(query.as_bytes()) {
-        match name.as_str() {
-            "scope" => scopes.push(value),
-            "deny" => denies_with_403 |= value == "403",
-            _ => {}
-        }
-    }
-    let mut response = match take_key(request.headers_mut()) {
+    let scopes: Vec<_> = query(&request).filter(|(name, _)| name == "scope").map(|(_, scope)| scope).collect();
+    match take_key(request.headers_mut()) {
         Some(key) => authorize(&gate, client, key, &scopes).await,
         None => no_key(),
-    };
+    }
+}
+
+/// Returns the parameters of the gateway. Envoy adds the path and the query of its client to the end
+/// of the configured path, which therefore ends in the parameter `path`.
+fn query(request: &Request) -> impl Iterator<Item = (String, String)> {
+    form::pairs(request.uri().query().unwrap_or_default().as_bytes()).take_while(|(name, _)| name != "path")
+}
+
+/// Gives the answers of these routes their form, also those of other layers: they are not cached,
+/// and with `?deny=403` they have no status that nginx does not support.
+pub async fn form_answers(request: Request, next: Next) -> Response {
+    let rest = request.uri().path().strip_prefix(PATH);
+    if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return next.run(request).await;
+    }
+    let denies_with_403 = query(&request).any(|(name, value)| name == "deny" && value == "403");
+    let mut response = next.run(request).await;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let status = response.status();
     if denies_with_403 && ![StatusCode::OK, StatusCode::UNAUTHORIZED].contains(&status) {

@@ -13,6 +13,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use super::problem::{self, Details};
+
 /// The allowed host names, each with one port or with any port.
 #[derive(Clone)]
 pub struct AllowedHosts(Vec<Host>);
@@ -81,8 +83,14 @@ fn host_of_origin(origin: &str) -> Option<Host> {
 pub async fn check(State(allowed): State<Arc<AllowedHosts>>, request: Request, next: Next) -> Response {
     match allowed.check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
+        Err(StatusCode::FORBIDDEN) => problem::with_details(StatusCode::FORBIDDEN, not_allowed()),
         Err(status) => status.into_response(),
     }
+}
+
+fn not_allowed() -> Details {
+    let detail = "the server is not called by this host or origin: name it in allowed_hosts";
+    Details::new("host-not-allowed", detail)
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
-        header::{AUTHORIZATION, CACHE_CONTROL},
+        header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE},
     },
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -26,11 +27,27 @@ use super::{
     form,
     gate::Gate,
     problem::{self, Details},
+    rate_limit_headers,
 };
+
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keycell\"");
 
 /// The routes of introspection and revocation.
 pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>) -> Router {
-    Router::new().route("/v1/introspect", post(introspect::<S>)).route("/v1/revoke", post(revoke::<S>)).with_state(gate)
+    Router::new()
+        .route("/v1/introspect", post(introspect::<S>).layer(from_fn(offer_basic)))
+        .route("/v1/revoke", post(revoke::<S>))
+        .with_state(gate)
+}
+
+/// Adds the challenge of Basic to a 401, which must have one of the scheme that the caller used
+/// (RFC 6749, 5.2).
+async fn offer_basic(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().append(WWW_AUTHENTICATE, BASIC);
+    }
+    response
 }
 
 /// Introspects a key. The caller presents its own key as a bearer token or as the password of
@@ -54,7 +71,10 @@ async fn introspect<S: ProjectStorage>(
     let mut response = match verified.await {
         Err(refused) => return refused,
         Ok(None) => return no_token(),
-        Ok(Some(Verification::Valid(key))) => Json(active(&key)).into_response(),
+        Ok(Some(Verification::Valid(key))) => {
+            let limit = key.rate_limit.as_ref().map(rate_limit_headers::of);
+            (limit.unwrap_or_default(), Json(active(&key))).into_response()
+        }
         Ok(Some(Verification::Refused(refusal))) => {
             gate.metrics.refusal(&refusal);
             match refusal {

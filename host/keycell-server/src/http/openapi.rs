@@ -4,15 +4,21 @@
 //! rest. The tools' schemas leave the judgement of values to the component. For generated clients,
 //! `arguments.json` adds the rules that a schema can express, by the name of the argument.
 
-use axum::{Json, Router, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    http::{StatusCode, header::CONTENT_TYPE},
+    routing::get,
+};
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::operations::{Arguments, HEADER_ARGUMENTS, OPERATIONS, Operation, PATH_ARGUMENT};
 
 /// The route of the document.
 pub fn routes() -> serde_json::Result<Router> {
-    let document = document()?;
-    Ok(Router::new().route("/openapi.json", get(async move || Json(document.clone()))))
+    let document = Bytes::from(serde_json::to_vec(&document()?)?);
+    Ok(Router::new()
+        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document.clone()))))
 }
 
 fn document() -> serde_json::Result<Value> {
@@ -53,7 +59,8 @@ fn described(operation: &Operation, rules: &Value) -> serde_json::Result<Value> 
     }
     let mut responses = Map::new();
     let content = json!({"application/json": {"schema": output}});
-    responses.insert(operation.success.as_str().to_owned(), json!({"description": "The result.", "content": content}));
+    let success = json!({"description": "The result.", "headers": headers(operation, &output), "content": content});
+    responses.insert(operation.success.as_str().to_owned(), success);
     for status in statuses {
         responses.insert(status.as_str().to_owned(), json!({"$ref": "#/components/responses/Problem"}));
     }
@@ -71,6 +78,20 @@ fn described(operation: &Operation, rules: &Value) -> serde_json::Result<Value> 
     Ok(described)
 }
 
+/// The headers of an operation's result.
+fn headers(operation: &Operation, output: &Value) -> Map<String, Value> {
+    let has = |member: &str| output["properties"].get(member).is_some();
+    let headers = [
+        ("ETag", has("revision")),
+        ("Location", operation.success == StatusCode::CREATED),
+        ("RateLimit", has("valid")),
+        ("RateLimit-Policy", has("valid")),
+        ("Retry-After", has("retry_after_ms")),
+    ];
+    let used = headers.into_iter().filter(|(_, is_used)| *is_used);
+    used.map(|(name, _)| (name.to_owned(), json!({"$ref": format!("#/components/headers/{name}")}))).collect()
+}
+
 /// The statuses of the problems that an operation can answer with.
 fn problems(operation: &Operation, input: &Value) -> Vec<StatusCode> {
     let takes = |argument: &str| input["properties"].get(argument).is_some();
@@ -79,6 +100,7 @@ fn problems(operation: &Operation, input: &Value) -> Vec<StatusCode> {
         StatusCode::UNAUTHORIZED,
         StatusCode::FORBIDDEN,
         StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::INTERNAL_SERVER_ERROR,
         StatusCode::SERVICE_UNAVAILABLE,
     ];
     if operation.has_id() || takes(PATH_ARGUMENT) || takes("project_reference") {

@@ -65,6 +65,15 @@ pub fn with_details(status: StatusCode, details: Details) -> Response {
     (status, Extension(details)).into_response()
 }
 
+/// Adds `Retry-After` to each response of a server that is busy.
+pub async fn retry_when_busy(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().entry(RETRY_AFTER).or_insert(RETRY_AFTER_BUSY);
+    }
+    response
+}
+
 /// Replaces the body of each error that is not JSON by a problem document. Bodies of other layers
 /// are dropped, because they may contain input of the client.
 pub async fn replace_errors(request: Request, next: Next) -> Response {
@@ -78,11 +87,9 @@ pub async fn replace_errors(request: Request, next: Next) -> Response {
     let (mut head, _) = response.into_parts();
     head.headers.remove(CONTENT_LENGTH);
     head.headers.insert(CONTENT_TYPE, PROBLEM);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        head.headers.entry(RETRY_AFTER).or_insert(RETRY_AFTER_BUSY);
-    }
     let title = status.canonical_reason().unwrap_or("Error");
-    let mut problem = json!({"title": title, "status": status.as_u16(), "instance": instance});
+    // RFC 9457, 4.2.1: the type of a problem that is its status.
+    let mut problem = json!({"type": "about:blank", "title": title, "status": status.as_u16(), "instance": instance});
     if let (Some(problem), Some(details)) = (problem.as_object_mut(), head.extensions.remove::<Details>()) {
         problem.insert("type".to_owned(), format!("urn:keycell:problem:{}", details.kind).into());
         problem.insert("detail".to_owned(), details.detail.into());

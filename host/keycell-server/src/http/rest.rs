@@ -64,13 +64,12 @@ fn route<S: ProjectStorage>(operation: &'static Operation) -> serde_json::Result
             Err(refused) => return refused,
         };
         let id = path.map(|Path(id)| id);
+        let is_conditional = takes(&schema, "if_revision") && head.headers.contains_key(IF_MATCH);
         let arguments = arguments(operation, &schema, &head, &body, id);
         let called = gate.call(client, key, async |keycell, caller| match arguments {
             Ok(arguments) => match tools::call(keycell, caller, operation.tool, arguments).await {
                 Ok(output) => Ok(Ok(output)),
-                Err(ToolError::Failed(Error::Conflict)) if head.headers.contains_key(IF_MATCH) => {
-                    Ok(Err(precondition_failed()))
-                }
+                Err(ToolError::Failed(Error::Conflict)) if is_conditional => Ok(Err(precondition_failed())),
                 Err(ToolError::Failed(error)) => Err(error),
                 Err(_) => Ok(Err(StatusCode::NOT_FOUND.into_response())),
             },
@@ -125,9 +124,10 @@ fn arguments(
         && let Some(tag) = single(&head.headers, &IF_MATCH)?
         && tag != "*"
     {
-        let revision = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let text = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
         // A tag that the server did not make cannot match.
-        let revision: u32 = revision.and_then(|text| text.parse().ok()).ok_or_else(precondition_failed)?;
+        let revision: Option<u32> = text.parse().ok().filter(|revision: &u32| revision.to_string() == text);
+        let revision = revision.ok_or_else(precondition_failed)?;
         arguments.insert("if_revision".to_owned(), revision.into());
     }
     Ok(Value::Object(arguments))

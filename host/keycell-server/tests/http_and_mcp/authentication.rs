@@ -135,7 +135,9 @@ fn hosts_and_origins_of_others_are_refused() {
         assert_eq!(with("host", host).status, 200, "{host}");
     }
     for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "192.168.0.1"] {
-        with("host", host).assert_is_problem(403);
+        let refused = with("host", host);
+        refused.assert_is_problem(403);
+        assert_eq!(refused.body["type"], "urn:keycell:problem:host-not-allowed");
     }
     with("host", "evil@localhost").assert_is_problem(400);
     let own = format!("http://{address}");

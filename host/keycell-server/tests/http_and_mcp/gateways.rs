@@ -1,5 +1,7 @@
 //! Authorization for gateways, introspection and revocation.
 
+use std::time::Duration;
+
 use keycell::{Caller, IssueApiKey, RateLimit};
 use serde_json::json;
 
@@ -39,6 +41,10 @@ fn a_valid_key_is_authorized_with_every_identity_header() {
         assert_eq!(answer.header("x-keycell-project"), "");
         assert_eq!(answer.header("x-keycell-scopes"), "api-keys:read api-keys:verify api-keys:write");
         assert_eq!(answer.header("cache-control"), "no-store");
+    }
+    // Envoy makes these of its client's path.
+    for path in ["/v1/authorize/", "/v1/authorize?scope=api-keys:read&path=/orders?page=1&scope=none&deny=403"] {
+        assert_eq!(server.authorize(path, &key).status, 200, "{path}");
     }
     let alone = server.request("GET", "/v1/authorize", &[("x-api-key", &key)], "");
     assert_eq!(alone.status, 200);
@@ -86,7 +92,23 @@ fn nginx_gets_401_or_403_and_the_status_in_a_header() {
     assert_eq!(server.authorize("/v1/authorize?deny=403", "wrong").status, 401);
     server.storage.fail(true);
     let busy = server.authorize("/v1/authorize?deny=403", &server.key_before_failure());
-    assert_eq!((busy.status, busy.header("x-keycell-status")), (403, "503"));
+    assert_eq!((busy.status, busy.header("x-keycell-status"), busy.header("retry-after")), (403, "503", "1"));
+}
+
+#[test]
+fn answers_that_the_limits_of_the_server_give_are_for_gateways_too() {
+    let server = TestServer::with(|server| server.request_timeout(Duration::from_millis(500)));
+    let key = server.key("ann");
+    server.storage.stop(true);
+    for (path, status) in [("/v1/authorize", 503), ("/v1/authorize/orders?deny=403", 403)] {
+        let late = server.authorize(path, &key);
+        assert_eq!((late.status, late.header("retry-after"), late.header("cache-control")), (status, "1", "no-store"));
+        assert_eq!(late.header("x-keycell-status"), if status == 403 { "503" } else { "" });
+    }
+    // Other routes have no such parameter.
+    server.request("GET", "/v1/caller?deny=403", &[("authorization", &bearer(&key))], "").assert_is_problem(503);
+    server.get("/v1/authorized?deny=403").assert_is_problem(404);
+    server.storage.stop(false);
 }
 
 impl TestServer {
@@ -124,9 +146,28 @@ fn introspection_tells_an_authenticated_caller_what_a_key_is() {
     let by_basic = server.form("/v1/introspect", &[("authorization", &basic(&caller))], &format!("token={key}"));
     assert_eq!(by_basic.body["active"], true);
     let token = format!("token={key}");
-    server.form("/v1/introspect", &[], &token).assert_is_problem(401);
-    server.form("/v1/introspect", &[("authorization", &basic("wrong"))], &token).assert_is_problem(401);
+    for headers in [&[][..], &[("authorization", &*basic("wrong"))]] {
+        let refused = server.form("/v1/introspect", headers, &token);
+        refused.assert_is_problem(401);
+        let challenges: Vec<_> = refused.headers.get_all("www-authenticate").iter().collect();
+        assert!(challenges[0].to_str().unwrap().starts_with("Bearer realm="), "{challenges:?}");
+        assert_eq!(challenges[1], "Basic realm=\"keycell\"");
+    }
     server.form("/v1/introspect", &[("authorization", &bearer(&key))], &token).assert_is_problem(403);
+}
+
+#[test]
+fn an_introspection_counts_for_the_limit_of_the_key() {
+    let server = TestServer::start();
+    let (caller, limited) = (bearer(&server.key("backend")), server.limited_key(1));
+    let introspect = || server.form("/v1/introspect", &[("authorization", &caller)], &format!("token={limited}"));
+    let first = introspect();
+    assert_eq!((first.status, &first.body["active"]), (200, &json!(true)));
+    assert_eq!(first.header("ratelimit-policy"), r#""key";q=1;w=60"#);
+    assert_eq!(first.header("ratelimit"), r#""key";r=0;t=60"#);
+    let over = introspect();
+    over.assert_is_problem(429);
+    assert!((1..=60).contains(&over.header("retry-after").parse::<u32>().unwrap()), "{over:?}");
 }
 
 #[test]

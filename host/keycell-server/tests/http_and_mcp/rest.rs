@@ -1,6 +1,6 @@
 //! The tools as REST.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -40,7 +40,7 @@ fn a_key_lives_over_rest() {
     let updated = server.rest("PATCH", &path, &key, &[("if-match", &etag)], &change);
     assert_eq!((updated.status, &updated.body["name"]), (200, &json!("renamed")));
     assert_ne!(updated.header("etag"), etag);
-    for tag in [etag.as_str(), "W/\"0\"", "\"x\"", "1"] {
+    for tag in [etag.as_str(), "W/\"1\"", "\"x\"", "\"01\"", "\"+1\"", "1"] {
         let stale = server.rest("PATCH", &path, &key, &[("if-match", tag)], &json!({"name": "again"}).to_string());
         stale.assert_is_problem(412);
         assert_eq!(stale.body["type"], "urn:keycell:problem:conflict");
@@ -79,6 +79,9 @@ fn an_idempotency_key_makes_a_creation_repeatable() {
     assert_eq!((again.status, &again.body["id"]), (201, &first.body["id"]));
     assert_ne!(again.body["key"], first.body["key"]);
     create("other", "order-1").assert_is_problem(409);
+    // A creation is not conditional, so this is no failed precondition.
+    let headers = [("idempotency-key", "order-1"), ("if-match", "\"0\"")];
+    server.rest("POST", "/v1/keys", &key, &headers, r#"{"name": "other"}"#).assert_is_problem(409);
     let twice = [("idempotency-key", "a"), ("idempotency-key", "b")];
     server.rest("POST", "/v1/keys", &key, &twice, "{}").assert_is_problem(400);
 }
@@ -158,6 +161,8 @@ fn the_document_has_every_operation_and_the_schemas_of_the_tools() {
     assert_eq!(issue["responses"]["201"]["content"]["application/json"]["schema"], output);
     let input = &issue["requestBody"]["content"]["application/json"]["schema"]["properties"];
     assert!(input.get("name").is_some() && input.get("idempotency_key").is_none());
+    let answered = issue["responses"]["201"]["headers"].as_object().unwrap();
+    assert_eq!(answered.keys().collect::<Vec<_>>(), ["ETag", "Location"]);
     let headers: Vec<_> = issue["parameters"].as_array().unwrap().iter().map(|parameter| &parameter["name"]).collect();
     assert_eq!(headers, ["Idempotency-Key"]);
 }
@@ -190,13 +195,32 @@ fn metrics_count_requests_and_name_no_key_or_user() {
         "keycell_http_requests_under_way 1\n",
         "keycell_call_duration_seconds_count 2\n",
         "keycell_wrong_keys_total 1\n",
-        "keycell_pool_instances_in_use 0\n",
         "keycell_rate_limited_total 0\n",
         "keycell_errors_total{kind=\"unavailable\"} 0\n",
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     assert!(!text.contains("ann") && !text.contains(key.rsplit_once('_').unwrap().0));
+}
+
+#[test]
+fn instances_that_calls_hold_are_a_metric() {
+    let server = TestServer::start();
+    let key = server.key("ann");
+    server.storage.stop(true);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| server.ping(&key));
+        while server.storage.waiting() == 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let metrics = server.get("/metrics");
+        let text = metrics.body.as_str().unwrap();
+        let in_use = text.lines().find_map(|line| line.strip_prefix("keycell_pool_instances_in_use ")).unwrap();
+        // The pool belongs to the process, so the other tests use it, too.
+        assert!((1..=64).contains(&in_use.parse::<u32>().unwrap()), "{in_use}");
+        server.storage.stop(false);
+        assert_eq!(waiting.join().unwrap().status, 200);
+    });
 }
 
 #[test]

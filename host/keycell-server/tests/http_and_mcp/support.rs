@@ -190,6 +190,7 @@ impl Answer {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.body["status"], status);
+        assert!(self.body["type"].is_string(), "{self:?}");
         assert_eq!(self.body["instance"], format!("urn:uuid:{}", self.header("x-request-id")));
     }
 }
