@@ -12,6 +12,8 @@ use serde_json::Value;
 /// The command with a directory and an environment of its own.
 pub struct Cli {
     pub dir: tempfile::TempDir,
+    /// The URL of the database; `None`: it is a file in the directory.
+    url: Option<String>,
 }
 
 impl Cli {
@@ -25,10 +27,15 @@ impl Cli {
 
     /// The command with a path at which there is no database.
     pub fn without_database() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: tempfile::tempdir().unwrap(), url: None }
     }
 
-    /// The path of the database.
+    /// The command with the database of this URL, which may have no tables.
+    pub fn on(url: &str) -> Self {
+        Self { url: Some(url.to_owned()), ..Self::without_database() }
+    }
+
+    /// The path of the database file.
     pub fn database(&self) -> PathBuf {
         self.dir.path().join("keycell.db")
     }
@@ -44,7 +51,7 @@ impl Cli {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keycell"));
         command
             .env_clear()
-            .env("KEYCELL_DATABASE", self.database())
+            .env("KEYCELL_DATABASE", self.url.as_ref().map_or_else(|| self.database(), PathBuf::from))
             .env("HOME", self.dir.path())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command

@@ -4,6 +4,8 @@ mod config;
 mod database;
 mod output;
 mod pages;
+mod postgres;
+mod postgres_refused;
 mod secrets;
 mod server;
 

@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 use crate::cli::{Cli, assert_is_output_of};
 
 /// A client of `keycell mcp`.
-struct Client {
+pub struct Client {
     process: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
 
 impl Client {
-    fn start(cli: &Cli, args: &[&str]) -> Self {
+    pub fn start(cli: &Cli, args: &[&str]) -> Self {
         let mut command = cli.command();
         command.args(["mcp", "--user", "ann"]).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.stderr(Stdio::null()).spawn().unwrap();
@@ -54,7 +54,7 @@ impl Client {
         self.hear()
     }
 
-    fn call(&mut self, tool: &str, arguments: Value) -> Value {
+    pub fn call(&mut self, tool: &str, arguments: Value) -> Value {
         self.ask("tools/call", json!({"name": tool, "arguments": arguments}))["result"].clone()
     }
 

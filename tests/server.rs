@@ -45,12 +45,16 @@ impl Answer {
 
 impl Server {
     pub fn start(args: &[&str]) -> Self {
-        Self::start_logging("", args)
+        Self::start_on(Cli::new(), "", args)
     }
 
     /// The same, with this `RUST_LOG`.
     pub fn start_logging(filter: &str, args: &[&str]) -> Self {
-        let cli = Cli::new();
+        Self::start_on(Cli::new(), filter, args)
+    }
+
+    /// The same, with the database of this command.
+    pub fn start_on(cli: Cli, filter: &str, args: &[&str]) -> Self {
         let mut command: Command = cli.command();
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(args).stdout(Stdio::null()).stderr(Stdio::piped());
         if !filter.is_empty() {

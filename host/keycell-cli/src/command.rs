@@ -8,6 +8,7 @@ mod config;
 mod conformance;
 #[cfg(feature = "pages")]
 mod console;
+mod copy;
 mod create;
 mod events;
 mod get;
@@ -15,6 +16,7 @@ mod init;
 mod list;
 mod mcp;
 mod member;
+mod migrate;
 mod project;
 mod revoke;
 mod rotate;
@@ -30,7 +32,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     error::CommandError,
     log::{self, Form},
-    settings::Options,
+    settings::{Options, Settings},
 };
 
 /// The timeout for background threads after a command.
@@ -59,8 +61,27 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    WithSettings(WithSettings),
+    /// Runs the conformance suite against a component
+    Conformance(conformance::Arguments),
+    /// Describes the built-in component, or writes it to a file
+    Component(component::Arguments),
+    /// Prints a completion script for a shell
+    Completions(completions::Arguments),
+}
+
+/// The commands that use the settings, most of them for the database.
+#[derive(Subcommand)]
+enum WithSettings {
     /// Creates the database
     Init,
+    /// Creates the tables of the database, or brings them to this version
+    #[command(after_help = "Example:
+  keycell migrate --database postgres://owner@db.example.com/keycell
+
+For a PostgreSQL database whose hosts may not change tables. Other databases need no such step.")]
+    Migrate,
     /// Creates an API key and shows it once
     Create(create::Arguments),
     /// Shows an API key; as JSON, its basic fields
@@ -93,23 +114,19 @@ enum Command {
     /// Opens the console for keys in a browser, for the user as an operator
     #[cfg(feature = "pages")]
     Console(console::Arguments),
-    /// Checks the database and every record in it
+    /// Checks a SQLite database and every record in it
     #[command(after_help = "Example:
   keycell check --database /var/lib/keycell/keycell.db
 
 Exit codes: 0 no problems, 1 problems, or the database cannot be read.")]
     Check,
-    /// Writes a copy of the database to a new file, also while a server uses the database
+    /// Writes a copy of a SQLite database to a new file, also while a server uses the database
     Backup(backup::Arguments),
+    /// Copies every record of a database into an empty one, such as from SQLite to PostgreSQL
+    Copy(copy::Arguments),
     /// Checks and shows the configuration
     #[command(subcommand)]
     Config(config::Command),
-    /// Runs the conformance suite against a component
-    Conformance(conformance::Arguments),
-    /// Describes the built-in component, or writes it to a file
-    Component(component::Arguments),
-    /// Prints a completion script for a shell
-    Completions(completions::Arguments),
 }
 
 impl Cli {
@@ -118,7 +135,7 @@ impl Cli {
         log::to_stderr(&match self.command {
             // The cases make storage fail on purpose.
             Command::Conformance(_) => Form::Off,
-            Command::Serve(_) => Form::Json,
+            Command::WithSettings(WithSettings::Serve(_)) => Form::Json,
             _ => Form::Text,
         })
     }
@@ -126,7 +143,7 @@ impl Cli {
     /// Runs the command.
     pub fn run(self) -> Result<ExitCode, CommandError> {
         let mut runtime = match self.command {
-            Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+            Command::WithSettings(WithSettings::Serve(_)) => tokio::runtime::Builder::new_multi_thread(),
             _ => tokio::runtime::Builder::new_current_thread(),
         };
         let runtime = runtime.enable_all().build()?;
@@ -139,27 +156,43 @@ impl Cli {
     async fn dispatch(self) -> Result<ExitCode, CommandError> {
         let Self { options, command } = self;
         match command {
-            Command::Init => init::run(&options.settings()?)?,
-            Command::Create(arguments) => create::run(&options.settings()?, arguments).await?,
-            Command::Get(arguments) => get::run(&options.settings()?, &arguments, get::Fields::Basic).await?,
-            Command::Describe(arguments) => get::run(&options.settings()?, &arguments, get::Fields::All).await?,
-            Command::Verify(arguments) => return verify::run(&options.settings()?, &arguments).await,
-            Command::List(arguments) => list::run(&options.settings()?, arguments).await?,
-            Command::Revoke(arguments) => revoke::run(&options.settings()?, &arguments).await?,
-            Command::Rotate(arguments) => rotate::run(&options.settings()?, &arguments).await?,
-            Command::Update(arguments) => update::run(&options.settings()?, arguments).await?,
-            Command::Events(arguments) => events::run(&options.settings()?, arguments).await?,
-            Command::Project(command) => project::run(&options.settings()?, command).await?,
-            Command::Mcp(arguments) => mcp::run(&options.settings()?, &arguments).await?,
-            Command::Serve(arguments) => serve::run(&options.settings()?, arguments).await?,
-            #[cfg(feature = "pages")]
-            Command::Console(arguments) => console::run(&options.settings()?, &arguments).await?,
-            Command::Check => return check::run(&options.settings()?),
-            Command::Backup(arguments) => backup::run(&options.settings()?, &arguments)?,
-            Command::Config(command) => config::run(&options.settings()?, command)?,
+            Command::WithSettings(command) => {
+                let settings = options.settings()?;
+                let result = command.run(&settings).await;
+                settings.close().await;
+                return result;
+            }
             Command::Conformance(arguments) => return conformance::run(options.json, &arguments).await,
             Command::Component(arguments) => component::run(options.json, &arguments)?,
             Command::Completions(arguments) => completions::run(&arguments)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl WithSettings {
+    async fn run(self, settings: &Settings) -> Result<ExitCode, CommandError> {
+        match self {
+            Self::Init => init::run(settings).await?,
+            Self::Migrate => migrate::run(settings).await?,
+            Self::Create(arguments) => create::run(settings, arguments).await?,
+            Self::Get(arguments) => get::run(settings, &arguments, get::Fields::Basic).await?,
+            Self::Describe(arguments) => get::run(settings, &arguments, get::Fields::All).await?,
+            Self::Verify(arguments) => return verify::run(settings, &arguments).await,
+            Self::List(arguments) => list::run(settings, arguments).await?,
+            Self::Revoke(arguments) => revoke::run(settings, &arguments).await?,
+            Self::Rotate(arguments) => rotate::run(settings, &arguments).await?,
+            Self::Update(arguments) => update::run(settings, arguments).await?,
+            Self::Events(arguments) => events::run(settings, arguments).await?,
+            Self::Project(command) => project::run(settings, command).await?,
+            Self::Mcp(arguments) => mcp::run(settings, &arguments).await?,
+            Self::Serve(arguments) => serve::run(settings, arguments).await?,
+            #[cfg(feature = "pages")]
+            Self::Console(arguments) => console::run(settings, &arguments).await?,
+            Self::Check => return check::run(settings),
+            Self::Backup(arguments) => backup::run(settings, &arguments)?,
+            Self::Copy(arguments) => copy::run(settings, arguments).await?,
+            Self::Config(command) => config::run(settings, command)?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -21,6 +21,8 @@ use serde::{
 };
 use toml::de::DeTable;
 
+use crate::storage::Location;
+
 /// The reason why the configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -44,8 +46,9 @@ pub struct Config {
     pub longest_life: Option<Parsed<Duration>>,
     /// The life of a key that is created without an expiry.
     pub default_life: Option<Parsed<Duration>>,
-    /// The path of the database, relative to the directory of the file.
-    pub database: Option<PathBuf>,
+    /// The SQLite file, relative to the directory of this file, or the URL of a PostgreSQL database.
+    #[serde(alias = "storage")]
+    pub database: Option<Location>,
     /// The user for whom commands act.
     pub user: Option<Parsed<UserId>>,
     /// The settings of `keycell serve` and `keycell mcp`.
@@ -291,7 +294,7 @@ mod tests {
             ("[server]\nlisten = 'localhost'", "2: server.listen must be an address and a port"),
             ("[server]\nall_tools = 'yes'", "2: server.all_tools must be a boolean"),
             ("[server]\nallowed_hosts = 'soon'", "2: server.allowed_hosts must be a sequence"),
-            ("database = 7", "1: database must be path string"),
+            ("database = 7", "1: database must be a string"),
             ("color = 'x'", "1: unknown field `color`, expected one of `prefix`"),
             ("[server]\nport = 80", "2: unknown field `port`, expected one of `listen`"),
             ("prefix = 'ab'\nprefix = 'ab'", "2: duplicate key"),

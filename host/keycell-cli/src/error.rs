@@ -6,7 +6,10 @@ use keycell::{ApiKeyId, ComponentError};
 use keycell_conformance::CasesError;
 use keycell_server::{ServerError, StdioError};
 
-use crate::{config::ConfigError, storage::DatabaseError};
+use crate::{
+    config::ConfigError,
+    storage::{DatabaseError, StorageError},
+};
 
 /// The reason why a command failed, for standard error. No message repeats the value of an argument,
 /// which may be a secret.
@@ -18,6 +21,12 @@ pub enum CommandError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    #[error("{option}: {source}")]
+    Copy { option: &'static str, source: StorageError },
+    #[error("the database in --to has records that are not in --from: copy into an empty database")]
+    OtherRecords,
+    #[error("the database in --from has changed during the copy: stop its hosts, and copy into an empty database")]
+    SourceChanged,
     #[error("the file in --metadata cannot be read: {0}")]
     Metadata(io::Error),
     #[error("a slug must be 1 to 63 of a-z, 0-9 and inner hyphens, and not a UUID")]

@@ -1,10 +1,10 @@
 //! The settings of every command: from options, the environment, the configuration file and
 //! defaults, in this order.
 
-use std::path::{Path, PathBuf};
+use std::{path::PathBuf, sync::OnceLock};
 
 use clap::Args;
-use keycell::{AnyStorage, Caller, Keycell, Policy, Scope};
+use keycell::{AnyStorage, Caller, Keycell, Policy, Scope, Storage};
 use keycell_component::scopes;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Parsed},
     error::CommandError,
     output,
-    storage::Database,
+    storage::{Database, DatabaseError, Location},
     time::Form,
 };
 
@@ -29,8 +29,8 @@ const DEFAULT_SCOPES: [&str; 2] = [scopes::READ, scopes::WRITE];
 /// The options of every command.
 #[derive(Args)]
 pub struct Options {
-    /// The database file [default: keycell/keycell.db in the user's data directory]
-    #[arg(long, global = true, help_heading = GLOBAL, value_name = "PATH", env = "KEYCELL_DATABASE", hide_env_values = true)]
+    /// The SQLite file or the URL of a PostgreSQL database [default: keycell/keycell.db in the user's data directory]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "PATH|URL", env = "KEYCELL_DATABASE", hide_env_values = true)]
     database: Option<PathBuf>,
     /// The configuration file [default: keycell/keycell.toml in the user's configuration directory]
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "PATH", env = "KEYCELL_CONFIG", hide_env_values = true)]
@@ -86,6 +86,8 @@ pub struct Settings {
     pub is_operator: bool,
     pub user: (String, Origin),
     pub database: Database,
+    /// The storage that the command has opened.
+    opened: OnceLock<AnyStorage>,
     pub config_file: Option<PathBuf>,
     pub config: Config,
     pub policy: Policy,
@@ -96,11 +98,12 @@ impl Options {
     pub fn settings(&self) -> Result<Settings, CommandError> {
         let config_file = self.config.clone().or_else(Config::default_path);
         let config = config_file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-        let in_file = config.database.as_deref().zip(config_file.as_deref()).map(|(path, file)| beside(file, path));
-        let (path, origin) = Origin::first(self.database.clone(), in_file, PathBuf::new);
-        let database = match origin {
-            Origin::Default => Database::default_location()?,
-            origin => Database { path, origin },
+        let option = self.database.clone().map(Location::parse).transpose().map_err(DatabaseError::Url)?;
+        let in_file = config.database.as_ref().zip(config_file.as_deref());
+        let database = match (option, in_file) {
+            (Some(location), _) => Database { location, origin: Origin::Option },
+            (None, Some((location, file))) => Database { location: location.beside(file), origin: Origin::File },
+            (None, None) => Database::default_location()?,
         };
         let user_in_file = config.user.as_ref().map(|Parsed(user)| user.as_str().to_owned());
         let user = Origin::first(self.user.clone(), user_in_file, || DEFAULT_USER.to_owned());
@@ -111,6 +114,7 @@ impl Options {
             is_operator: self.operator,
             user,
             database,
+            opened: OnceLock::new(),
             config_file,
             policy: policy(&config),
             config,
@@ -126,17 +130,27 @@ impl Settings {
         if self.is_operator { user.as_operator() } else { user }
     }
 
-    /// The authority on the existing database.
-    pub fn authority(&self) -> Result<Authority, CommandError> {
-        self.authority_on(self.database.open()?)
+    /// The authority on the existing database. A command calls this or
+    /// [`authority_or_new`](Self::authority_or_new) once.
+    pub async fn authority(&self) -> Result<Authority, CommandError> {
+        self.authority_on(self.database.open().await?)
     }
 
     /// The authority on the database, which is created if there is none.
-    pub fn authority_or_new(&self) -> Result<Authority, CommandError> {
-        self.authority_on(self.database.open_or_create()?)
+    pub async fn authority_or_new(&self) -> Result<Authority, CommandError> {
+        let (storage, _) = self.database.open_or_create().await?;
+        self.authority_on(storage)
+    }
+
+    /// Closes the storage that the command has opened.
+    pub async fn close(&self) {
+        if let Some(storage) = self.opened.get() {
+            storage.close().await;
+        }
     }
 
     fn authority_on(&self, storage: AnyStorage) -> Result<Authority, CommandError> {
+        let storage = self.opened.get_or_init(|| storage).clone();
         Ok(Keycell::builder(storage).policy(self.policy.clone()).build()?)
     }
 }
@@ -161,9 +175,4 @@ fn policy(config: &Config) -> Policy {
         policy.prefix = prefix.clone();
     }
     policy
-}
-
-/// A path that is relative to the directory of a file.
-fn beside(file: &Path, path: &Path) -> PathBuf {
-    file.parent().unwrap_or(Path::new("")).join(path)
 }

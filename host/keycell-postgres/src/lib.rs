@@ -27,6 +27,7 @@ mod maintenance;
 mod options;
 mod passwords;
 mod projects;
+mod records;
 mod rows;
 mod schema;
 mod sql;
@@ -43,7 +44,9 @@ use keycell::{
     ProjectWithRole, StatusFilter, Storage, StorageError, Time,
 };
 
-pub use self::{changes::FeedPosition, error::PostgresError, options::PostgresOptions, url::PostgresUrl};
+pub use self::{
+    changes::FeedPosition, error::PostgresError, options::PostgresOptions, records::PostgresRecords, url::PostgresUrl,
+};
 use self::{
     connections::Connections,
     maintenance::Maintenance,
@@ -84,11 +87,6 @@ impl PostgresStorage {
     #[must_use]
     pub fn round_trips(&self) -> u64 {
         self.connections.round_trips()
-    }
-
-    /// Stores the uses of keys that are only in memory, and ends the background work.
-    pub async fn close(&self) {
-        self.maintenance.finish().await;
     }
 }
 
@@ -215,6 +213,10 @@ impl Storage for PostgresStorage {
         if !self.uses.record(id, at) {
             tracing::debug!("too many uses are not stored yet: one is lost");
         }
+    }
+
+    async fn close(&self) {
+        self.maintenance.finish().await;
     }
 
     async fn find_project(

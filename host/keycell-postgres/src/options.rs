@@ -37,7 +37,7 @@ impl PostgresOptions {
     }
 
     /// Sets the interval at which the last uses of keys are stored. Default: ten seconds. They are
-    /// also stored by [`PostgresStorage::close`]. A crash loses the uses of at most one interval.
+    /// also stored by [`close`](keycell::Storage::close). A crash loses the uses of at most one interval.
     pub fn uses_interval(self, uses_interval: Duration) -> Self {
         Self { uses_interval, ..self }
     }

@@ -95,7 +95,10 @@ pub async fn migrate(connections: &Connections) -> Result<Contents> {
         }
         match try_migrate(&mut connection, contents.migrations()).await {
             Ok(true) => {
-                tracing::info!(from = contents.migrations(), to = LATEST, "the database schema was migrated");
+                match contents {
+                    Contents::Empty => tracing::info!("the tables of a new database were created"),
+                    Contents::Schema(from) => tracing::info!(from, to = LATEST, "the database schema was migrated"),
+                }
                 return Ok(contents);
             }
             Ok(false) => {}

@@ -231,6 +231,40 @@ statements! {
         "DELETE FROM keycell.key_changes c
          WHERE c.position <= (SELECT f.position FROM keycell.change_feed f WHERE f.shard = c.shard) - $1";
 
+    READ_PROJECTS = "SELECT id, slug, created_at FROM keycell.projects WHERE id > $1 ORDER BY id LIMIT $2";
+
+    READ_MEMBERS =
+        "SELECT user_id, project_id, role FROM keycell.project_members
+         WHERE (user_id, project_id) > ($1, $2) ORDER BY user_id, project_id LIMIT $3";
+
+    READ_KEYS =
+        concat!("SELECT ", key_columns!(), " FROM keycell.api_keys WHERE id > $1 ORDER BY id LIMIT $2");
+
+    READ_REQUESTS =
+        "SELECT user_id, idempotency_key, key_id, expires_at, digest FROM keycell.idempotent_requests
+         WHERE (user_id, idempotency_key) > ($1, $2) ORDER BY user_id, idempotency_key LIMIT $3";
+
+    READ_EVENTS =
+        concat!("SELECT ", event_columns!(), " FROM keycell.events WHERE id > $1 ORDER BY id LIMIT $2");
+
+    /// For [`with_rows`], as those below.
+    INSERT_PROJECTS = "INSERT INTO keycell.projects (id, slug, created_at) VALUES ($1, $2, $3)";
+
+    INSERT_MEMBERS = "INSERT INTO keycell.project_members (user_id, project_id, role) VALUES ($1, $2, $3)";
+
+    INSERT_KEYS = concat!(
+        "INSERT INTO keycell.api_keys (", key_columns!(), ")
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
+    );
+
+    INSERT_REQUESTS =
+        "INSERT INTO keycell.idempotent_requests (user_id, idempotency_key, key_id, expires_at, digest)
+         VALUES ($1, $2, $3, $4, $5)";
+
+    INSERT_EVENTS = concat!(
+        "INSERT INTO keycell.events (", event_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    );
+
     VERSIONS = "SELECT version FROM keycell.migrations ORDER BY version";
 
     TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'keycell' LIMIT 1";
@@ -245,9 +279,25 @@ statements! {
         "INSERT INTO keycell.migrations (version) VALUES ($1) ON CONFLICT (version) DO NOTHING RETURNING version";
 }
 
+/// An insert of one row, which ends with its values, as an insert of many.
+pub fn with_rows(insert: &str, rows: usize, columns: usize) -> String {
+    let more = (1..rows).map(|row| {
+        let values: Vec<_> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        format!(", ({})", values.join(", "))
+    });
+    std::iter::once(insert.to_owned()).chain(more).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::ALL;
+    use super::{ALL, with_rows};
+
+    #[test]
+    fn an_insert_of_many_rows_numbers_its_values() {
+        let insert = "INSERT INTO t (a, b) VALUES ($1, $2)";
+        assert_eq!(with_rows(insert, 1, 2), insert);
+        assert_eq!(with_rows(insert, 3, 2), format!("{insert}, ($3, $4), ($5, $6)"));
+    }
 
     /// `tests/sql` parses them.
     #[test]

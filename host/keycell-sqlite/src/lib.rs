@@ -35,6 +35,7 @@ mod options;
 mod pressure;
 mod projects;
 mod readers;
+mod records;
 mod requests;
 mod schema;
 mod writer;
@@ -55,6 +56,7 @@ pub use self::{
     check::{Problem, Report, check, quick_check},
     error::SqliteError,
     options::SqliteOptions,
+    records::SqliteRecords,
 };
 use self::{readers::Readers, writer::Writer};
 
@@ -205,7 +207,7 @@ impl ProjectStorage for SqliteStorage {
         members: Vec<Member>,
     ) -> Result<Project, StorageError> {
         let project = Project::new(id.to_string(), slug.into_text());
-        let created_at = now();
+        let created_at = now().millis();
         let insert = move |connection: &rusqlite::Connection| {
             projects::insert(connection, &project, created_at, &members)?;
             Ok(project)

@@ -59,7 +59,18 @@ impl SqliteOptions {
     /// The database does not exist and may not be created, belongs to another program or a newer
     /// version, is damaged, locked or read-only.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteStorage, SqliteError> {
-        let path = file::absolute(path.as_ref())?;
+        let Opened { file, connection, is_new } = self.connect(path.as_ref())?;
+        let health = Arc::new(Health::new(file));
+        let readers = Readers::new(Arc::clone(&health));
+        let uses = Arc::new(PendingUses::default());
+        let maintenance = Maintenance::new(Arc::clone(&health), readers.clone(), Arc::clone(&uses), self.uses_interval);
+        let writer = Writer::spawn(connection, health, maintenance)?;
+        Ok(SqliteStorage { readers, uses, writer, is_new })
+    }
+
+    /// Opens the file as [`open`](Self::open) does, with one connection and no thread.
+    pub(crate) fn connect(&self, path: &Path) -> Result<Opened, SqliteError> {
+        let path = file::absolute(path)?;
         if self.create {
             file::create_private(&path)?;
         }
@@ -75,14 +86,15 @@ impl SqliteOptions {
         if is_new {
             tracing::info!("a new database was created");
         }
-
-        let health = Arc::new(Health::new(file));
-        let readers = Readers::new(Arc::clone(&health));
-        let uses = Arc::new(PendingUses::default());
-        let maintenance = Maintenance::new(Arc::clone(&health), readers.clone(), Arc::clone(&uses), self.uses_interval);
-        let writer = Writer::spawn(connection, health, maintenance)?;
-        Ok(SqliteStorage { readers, uses, writer, is_new })
+        Ok(Opened { file, connection, is_new })
     }
+}
+
+/// An opened database.
+pub(crate) struct Opened {
+    pub file: DatabaseFile,
+    pub connection: Connection,
+    pub is_new: bool,
 }
 
 /// Sets the journal mode that lets readers and the writer run concurrently.

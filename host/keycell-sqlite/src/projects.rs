@@ -1,6 +1,6 @@
 //! Projects and their members as rows.
 
-use keycell::{Member, Project, ProjectReference, ProjectWithRole, Time};
+use keycell::{Member, Project, ProjectReference, ProjectWithRole};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::{columns, error::SqliteError};
@@ -25,11 +25,11 @@ pub fn find(connection: &Connection, reference: &ProjectReference, user_id: &str
     Ok(connection.prepare_cached(sql)?.query_row([name.as_str(), user_id], project_with_role).optional()?)
 }
 
-pub fn insert(connection: &Connection, project: &Project, created_at: Time, members: &[Member]) -> Result<()> {
+pub fn insert(connection: &Connection, project: &Project, created_at: i64, members: &[Member]) -> Result<()> {
     connection.prepare_cached("INSERT INTO projects (id, slug, created_at) VALUES (?1, ?2, ?3)")?.execute((
         &project.id,
         &project.slug,
-        created_at.millis(),
+        created_at,
     ))?;
     members.iter().try_for_each(|member| put_member(connection, &project.id, member))
 }

@@ -6,6 +6,7 @@ mod filter;
 pub(crate) mod memory;
 mod pending_uses;
 mod record;
+mod records;
 mod rules;
 
 use std::{error::Error, future::Future};
@@ -22,6 +23,7 @@ pub use self::{
         Action, EventRecord, IdempotentRequest, KeyRecord, KeyWithRole, Member, Project, ProjectReference,
         ProjectWithRole, RateLimit, Role,
     },
+    records::{RecordKind, Records, StoredRecord},
 };
 
 /// The cause of a storage error. It goes to the log, so it must not hold a value of a record.
@@ -125,6 +127,13 @@ pub trait Storage: Send + Sync + 'static {
     /// The storage keeps the newest use of each key in memory, returns it in records, and stores it
     /// later, only forward. A crash may lose the latest uses.
     fn record_use(&self, id: &str, at: i64);
+
+    /// Stores what is only in memory, before the host ends. The storage is not used afterwards.
+    ///
+    /// A storage that does this when it is dropped needs no `close`.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 
     /// Finds the project and the role of the user in it, whether or not the user is a member.
     fn find_project(

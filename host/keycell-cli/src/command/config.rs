@@ -80,7 +80,7 @@ fn rows(settings: &Settings, server: &ServerOptions) -> Vec<Row> {
         ),
         ("longest_life", life(policy.longest_life), in_file(config.longest_life.is_some())),
         ("default_life", life(policy.default_life), in_file(config.default_life.is_some())),
-        ("database", json!(settings.database.path), settings.database.origin),
+        ("database", json!(settings.database.location), settings.database.origin),
         ("user", json!(settings.user.0), settings.user.1),
         ("server.listen", json!(server.listen.0), server.listen.1),
         ("server.metrics_listen", json!(server.metrics_listen.0), server.metrics_listen.1),

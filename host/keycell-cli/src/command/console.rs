@@ -58,7 +58,7 @@ fn loopback(text: &str) -> Result<SocketAddr, &'static str> {
 
 pub async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), CommandError> {
     let (stop, hangup) = (signal::stop()?, signal::hangup()?);
-    let authority = Arc::new(settings.authority_or_new()?);
+    let authority = Arc::new(settings.authority_or_new().await?);
     core_dumps::turn_off();
     let listener = listen(arguments.listen).await?;
     let address = listener.local_addr()?;

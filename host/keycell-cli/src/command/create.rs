@@ -74,7 +74,7 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
         let mut request = CreateApiKey::named(name);
         request.project_reference = project;
         request.expires_at = expires_at;
-        let authority = settings.authority_or_new()?;
+        let authority = settings.authority_or_new().await?;
         let created = authority.create_api_key(&settings.caller(), request).await?;
         return show::created(settings, &authority, &created).await;
     }
@@ -86,7 +86,7 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
     request.metadata = issuing.metadata.map(metadata).transpose()?;
     request.rate_limit = issuing.limit;
     request.idempotency_key = issuing.idempotency_key;
-    let authority = settings.authority_or_new()?;
+    let authority = settings.authority_or_new().await?;
     let issued = authority.issue_api_key(&settings.caller(), request).await?;
     show::issued(settings, &authority, &issued).await
 }

@@ -36,7 +36,7 @@ pub struct Arguments {
 }
 
 pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
-    let (authority, caller) = (settings.authority()?, settings.caller());
+    let (authority, caller) = (settings.authority().await?, settings.caller());
     let Arguments { key, project, owner, since, until, paging } = arguments;
     let mut request = ListEvents::default();
     request.api_key_id = key;

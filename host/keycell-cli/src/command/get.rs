@@ -19,7 +19,7 @@ pub enum Fields {
 }
 
 pub async fn run(settings: &Settings, arguments: &Arguments, fields: Fields) -> Result<(), CommandError> {
-    let (authority, caller) = (settings.authority()?, settings.caller());
+    let (authority, caller) = (settings.authority().await?, settings.caller());
     match fields {
         Fields::Basic if !settings.is_for_people => {
             output::json(&authority.get_api_key(&caller, &arguments.api_key_id).await?)

@@ -1,12 +1,17 @@
 //! `keycell init`.
 
+use keycell::Storage;
 use serde_json::json;
 
-use crate::{error::CommandError, output, settings::Settings};
+use crate::{error::CommandError, output, settings::Settings, storage::DatabaseError};
 
-pub fn run(settings: &Settings) -> Result<(), CommandError> {
+pub async fn run(settings: &Settings) -> Result<(), CommandError> {
     let database = &settings.database;
-    database.create()?;
+    let (storage, is_new) = database.open_or_create().await?;
+    storage.close().await;
+    if !is_new {
+        return Err(DatabaseError::Exists(database.clone()).into());
+    }
     if settings.is_for_people {
         output::line(&format!(
             "Created a database at {database}. Create the first key with `keycell create --name NAME`."

@@ -30,7 +30,7 @@ pub struct Arguments {
 }
 
 pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
-    let (authority, caller) = (settings.authority()?, settings.caller());
+    let (authority, caller) = (settings.authority().await?, settings.caller());
     let Arguments { status, project, owner, paging } = arguments;
     let hint = if status.is_none() && project.is_none() && owner.is_none() {
         "There are no active keys. Create one with `keycell create --name NAME`, or list the others with `keycell \

@@ -19,7 +19,7 @@ pub struct Arguments {
 pub async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), CommandError> {
     let stop = signal::stop()?;
     let options = arguments.tools.settings(&settings.config.server).mcp_options();
-    let authority = Arc::new(settings.authority_or_new()?);
+    let authority = Arc::new(settings.authority_or_new().await?);
     core_dumps::turn_off();
     Ok(keycell_server::serve_stdio(authority, settings.caller(), options, stop).await?)
 }

@@ -73,7 +73,7 @@ pub async fn run(settings: &Settings, command: Command) -> Result<(), CommandErr
 
 /// Runs a command and returns the members after it.
 async fn change(settings: &Settings, command: Command) -> Result<Vec<Member>, CommandError> {
-    let (authority, caller) = (settings.authority()?, settings.caller());
+    let (authority, caller) = (settings.authority().await?, settings.caller());
     let project = match command {
         Command::Add(Add { project, member, role }) => {
             authority.put_member(&caller, &project, Member::new(member, role)).await?;

@@ -43,7 +43,7 @@ async fn create(settings: &Settings, slug: &str) -> Result<(), CommandError> {
         return Err(CommandError::Slug);
     }
     // Every user of the command line may create projects, because they can write the database.
-    let created = settings.authority_or_new()?.create_project(&settings.caller().as_operator(), slug).await;
+    let created = settings.authority_or_new().await?.create_project(&settings.caller().as_operator(), slug).await;
     let project = created.map_err(|error| match error {
         Error::Conflict => CommandError::SlugTaken,
         error => error.into(),
@@ -52,7 +52,7 @@ async fn create(settings: &Settings, slug: &str) -> Result<(), CommandError> {
 }
 
 async fn list(settings: &Settings) -> Result<(), CommandError> {
-    let projects = settings.authority()?.list_projects(&settings.caller()).await?;
+    let projects = settings.authority().await?.list_projects(&settings.caller()).await?;
     if !settings.is_for_people {
         return output::json(&projects);
     }

@@ -19,6 +19,7 @@ pub struct Arguments {
 
 pub async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), CommandError> {
     let Arguments { api_key_id, reason } = arguments;
-    let revoked = settings.authority()?.revoke_api_key(&settings.caller(), api_key_id, reason.as_deref(), None).await?;
+    let revoked =
+        settings.authority().await?.revoke_api_key(&settings.caller(), api_key_id, reason.as_deref(), None).await?;
     show::details(settings, &revoked)
 }

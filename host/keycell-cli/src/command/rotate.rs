@@ -24,7 +24,7 @@ pub struct Arguments {
 
 pub async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), CommandError> {
     let Arguments { api_key_id, grace } = arguments;
-    let authority = settings.authority()?;
+    let authority = settings.authority().await?;
     let created = authority.rotate_api_key(&settings.caller(), api_key_id, *grace, None).await?;
     show::created(settings, &authority, &created).await
 }

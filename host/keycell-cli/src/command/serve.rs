@@ -33,9 +33,11 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
     let has_pages = server_settings.pages.0;
     let ServerSettings { listen: (address, _), metrics_listen, allowed_hosts, trusted_proxies, tools, .. } =
         server_settings;
-    let authority = settings.authority_or_new()?;
+    let authority = settings.authority_or_new().await?;
     core_dumps::turn_off();
-    check_in_background(settings.database.clone())?;
+    if settings.database.file().is_ok() {
+        check_in_background(settings.database.clone())?;
+    }
 
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
@@ -65,7 +67,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
     TcpListener::bind(address).await.map_err(|source| CommandError::Listen { listen: address, source })
 }
 
-/// Checks the structure of the database in a thread, because a large one takes minutes.
+/// Checks the structure of a SQLite file in a thread, because a large one takes minutes.
 fn check_in_background(database: Database) -> Result<(), CommandError> {
     let check = move || match database.quick_check() {
         Ok(None) => tracing::debug!("the database file is sound"),

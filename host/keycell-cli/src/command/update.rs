@@ -58,6 +58,6 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
         Some(limit) => Some(Some(limit)),
         None => changes.no_limit.then_some(None),
     };
-    let updated = settings.authority()?.update_api_key(&settings.caller(), &api_key_id, update).await?;
+    let updated = settings.authority().await?.update_api_key(&settings.caller(), &api_key_id, update).await?;
     show::details(settings, &updated)
 }

@@ -31,7 +31,7 @@ pub struct Arguments {
 }
 
 pub async fn run(settings: &Settings, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let authority = settings.authority()?;
+    let authority = settings.authority().await?;
     let key = read_key()?;
     let scopes: Vec<_> = arguments.scopes.iter().map(String::as_str).collect();
     let verification = authority.verify_api_key(&Caller::host(), key.expose(), &scopes).await?;

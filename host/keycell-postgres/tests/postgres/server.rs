@@ -25,6 +25,8 @@ const SCRIPT: &str = r#"
     fi
     (as_owner "$bin/initdb" -D "$directory/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync) \
         > "$directory/log" 2>&1 || { cat "$directory/log" >&2; exit 1; }
+    # One role needs a password.
+    (as_owner sed -i '1i host all guarded 127.0.0.1/32 scram-sha-256' "$directory/data/pg_hba.conf")
     (as_owner "$bin/postgres" -D "$directory/data" -p "$port" -k "$directory" -h 127.0.0.1 "$@") \
         >> "$directory/log" 2>&1 &
     tries=0

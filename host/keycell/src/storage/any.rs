@@ -45,6 +45,10 @@ macro_rules! erase {
             fn record_use(&self, id: &str, at: i64) {
                 self.0.record_use(id, at);
             }
+
+            async fn close(&self) {
+                self.0.close().await;
+            }
         }
     };
     (@impl ProjectStorage $(fn $name:ident($($argument:ident: $kind:tt),*) -> $output:ty;)*) => {
@@ -63,6 +67,7 @@ macro_rules! erase {
         trait Erased: Send + Sync {
             $($(fn $name<'a>(&'a self, $($argument: erase!(@of 'a $kind)),*) -> Answer<'a, $output>;)*)*
             fn record_use(&self, id: &str, at: i64);
+            fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
         }
 
         impl<S: ProjectStorage> Erased for S {
@@ -72,6 +77,10 @@ macro_rules! erase {
 
             fn record_use(&self, id: &str, at: i64) {
                 Storage::record_use(self, id, at);
+            }
+
+            fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+                Box::pin(Storage::close(self))
             }
         }
 
