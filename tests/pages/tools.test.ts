@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { assertAccessible, open, signIn } from './browser.ts';
-import { Authority } from './keycell.ts';
+import { Authority, type Json } from './keycell.ts';
 
 const authority = new Authority();
 const ann = authority.create('ann', ['api-keys:read', 'api-keys:write', 'api-keys:verify']);
-const server = await authority.serve();
+const server = await authority.serve(['--all-tools']);
 const TOOLS = ['create_api_key', 'get_api_key', 'issue_api_key', 'describe_api_key', 'verify_api_key', 'list_api_keys',
   'revoke_api_key', 'rotate_api_key', 'update_api_key', 'list_api_key_events'];
 
@@ -112,7 +112,7 @@ test('errors stand at the field that they are about', async () => {
   await fault('api_key_id').getByText('must be').waitFor();
   await page.getByLabel('api_key_id').fill('0192a000-0000-7000-8000-0000000000ff');
   await call();
-  await page.locator('[data-message]').getByText('Not found api key.').waitFor();
+  await page.locator('[data-message]').getByText('No such API key.').waitFor();
 });
 
 test('the same call as curl, as an MCP message and as REST', async () => {
@@ -146,11 +146,95 @@ test('the same call as curl, as an MCP message and as REST', async () => {
   await page.locator('.answer dt').getByText('valid', { exact: true }).waitFor();
 });
 
-test('curl makes the call that is shown', async () => {
+// Texts that a shell, JSON or a URL could read as something else.
+const AWKWARD = `it's "$HOME" \`id\` & <b> 100% #1 \\ ü`;
+
+/** Arguments with which each tool can be called on the key with this id, and a part of the answer. */
+const calls = (id: string): Record<string, [Record<string, string>, Json]> => ({
+  create_api_key: [{ name: AWKWARD, expires_at: '2031-01-31' }, { name: AWKWARD, expires_at: '2031-01-31T00:00:00.000Z' }],
+  get_api_key: [{ api_key_id: id }, { id }],
+  issue_api_key: [{
+    name: AWKWARD, scopes: 'api-keys:read  api-keys:verify', metadata: `{"note": ${JSON.stringify(AWKWARD)}}`,
+    'rate_limit.requests': '5', 'rate_limit.window_seconds': '60', idempotency_key: `it's "one" $HOME`,
+  }, { name: AWKWARD, scopes: ['api-keys:read', 'api-keys:verify'], metadata: { note: AWKWARD }, rate_limit: { requests: 5, window_seconds: 60 } }],
+  describe_api_key: [{ api_key_id: id }, { id, status: 'active' }],
+  verify_api_key: [{ scopes: 'api-keys:read' }, { valid: true }],
+  list_api_keys: [{ status: 'all', limit: '1' }, {}],
+  update_api_key: [{ api_key_id: id, name: AWKWARD, metadata: 'null' }, { id, name: AWKWARD, metadata: null }],
+  list_api_key_events: [{ api_key_id: id, since: '2020-01-01', limit: '2' }, {}],
+  rotate_api_key: [{ api_key_id: id, grace_seconds: '60' }, { name: AWKWARD }],
+  revoke_api_key: [{ api_key_id: id, reason: AWKWARD }, { id, status: 'revoked', revocation_reason: AWKWARD }],
+});
+
+test('each form of the same call makes the call, for every tool', async () => {
   const { execFileSync } = await import('node:child_process');
-  const page = await open(`${server.origin}/tools/list_api_keys`);
-  await page.locator('[name=limit]').fill('1');
-  const command = await page.locator('.same pre').first().innerText();
-  const output = execFileSync('sh', ['-c', `${command} --silent`], { env: { ...process.env, KEYCELL_KEY: ann.key }, encoding: 'utf8' });
-  assert.equal(JSON.parse(output).api_keys.length, 1);
+  const page = await open(`${server.origin}/tools`);
+  const headers = { authorization: `Bearer ${ann.key}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+  const send: Record<string, (shown: string) => Promise<Json>> = {
+    curl: async (shown) => JSON.parse(execFileSync('sh', ['-c', `${shown} --silent`], { env: { ...process.env, KEYCELL_KEY: ann.key }, encoding: 'utf8' })),
+    MCP: async (shown) => {
+      const { result } = await (await fetch(`${server.origin}/mcp`, { method: 'POST', headers, body: shown })).json() as Json;
+      assert.ok(!result.isError, JSON.stringify(result));
+      return result.structuredContent;
+    },
+    // As a client reads it that takes requests as texts.
+    REST: async (shown) => {
+      const [head, body] = shown.split('\n\n');
+      const [line, ...fields] = head!.split('\n');
+      const [method, path] = line!.split(' ');
+      const given = Object.fromEntries(fields.map((field) => field.split(/: (.*)/s).slice(0, 2)));
+      assert.equal(given.Host, new URL(server.origin).host);
+      delete given.Host;
+      const request = { method, headers: { ...given, Authorization: given.Authorization!.replace('<your key>', ann.key) }, body };
+      return await (await fetch(server.origin + path, request)).json() as Json;
+    },
+  };
+  for (const form of ['curl', 'MCP', 'REST']) {
+    const { id, key } = (await server.request(ann.key, 'POST', '/v1/keys', { name: `for ${form}` })).body;
+    for (const [tool, [values, expected]] of Object.entries(calls(id))) {
+      await page.goto(`${server.origin}/tools/${tool}`);
+      await page.locator('#playground form').waitFor();
+      for (const [name, value] of Object.entries(values)) {
+        // A request with the same idempotency key would be the same request.
+        await page.locator(`#playground [name="${name}"]`).fill(name === 'idempotency_key' ? `${value} ${form}` : value);
+      }
+      if (tool === 'verify_api_key') await page.locator('[name=key]').fill(key);
+      await page.locator('.same').getByRole('tab', { name: form }).click();
+      const shown = (await page.locator('.same pre:visible').innerText()).replace('<the key>', key);
+      const answer = await send[form]!(shown);
+      for (const [name, value] of Object.entries(expected)) assert.deepEqual(answer[name], value, `${tool}: ${shown}\n${JSON.stringify(answer)}`);
+      if (tool === 'list_api_keys') assert.equal(answer.api_keys.length, 1, shown);
+      if (tool === 'list_api_key_events') assert.equal(answer.events.length, 2, shown);
+    }
+  }
+});
+
+test('wrong values stand at their fields, for every tool', async () => {
+  const wrong: Record<string, string> = {
+    name: ' ', owner: 'a\u0085b', project_reference: 'Not A Slug', expires_at: 'tomorrow', scopes: 'a"b', metadata: '{', status: 'gone',
+    'rate_limit.requests': 'many', 'rate_limit.window_seconds': '-1', idempotency_key: '→', api_key_id: 'no id', limit: 'all', cursor: 'far',
+    since: 'then', until: 'now', reason: 'x'.repeat(2000), grace_seconds: 'a while', if_revision: 'the last',
+  };
+  const good: Record<string, string> = { name: 'x', key: ann.key, api_key_id: '0192a000-0000-7000-8000-0000000000ff' };
+  const page = await open(`${server.origin}/tools/create_api_key`);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await signIn(page, ann.key);
+  for (const tool of TOOLS) {
+    await page.getByRole('link', { name: 'Tools' }).click();
+    await page.getByRole('link', { name: tool, exact: true }).click();
+    await page.getByRole('heading', { name: 'Playground' }).waitFor();
+    const names = await page.locator('#playground form [name]').evaluateAll((all) => all.map((field) => field.getAttribute('name')!));
+    for (const name of names.filter((name) => name in wrong)) {
+      const control = page.locator(`#playground [name="${name}"]`);
+      for (const other of names) if (other in wrong || other in good) await page.locator(`#playground [name="${other}"]`).fill(good[other] ?? '');
+      await control.fill(wrong[name]!);
+      await page.getByRole('button', { name: 'Call' }).click();
+      // The server names the group of a member.
+      const places = [name, name.split('.')[0]].map((field) => `#playground [data-field="${field}"] > .fault:not(:empty)`);
+      await page.locator(places.join()).first().waitFor().catch(() => assert.fail(`${tool}: ${name}`));
+      assert.equal(await control.getAttribute('aria-invalid'), 'true');
+      assert.ok(await page.evaluate(() => document.activeElement!.matches('#playground [aria-invalid]')));
+    }
+  }
+  assert.equal(await page.locator('#lost').innerText(), '');
 });

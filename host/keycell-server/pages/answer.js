@@ -5,7 +5,7 @@ import { print } from './json.js';
 export function keyOnce(key) {
   return h('div', { class: 'key-once' },
     h('p', { class: 'row' }, h('code', { class: 'key' }, key), copyButton(() => key)),
-    h('p', { class: 'advice' }, 'Copy it now: it is not stored and cannot be shown again.'));
+    h('p', {}, 'Copy it now: it is not stored and cannot be shown again.'));
 }
 
 /** Makes a list of names and values. A new key comes first. */

@@ -1,43 +1,56 @@
 // The parts of every page: the visitor's account, a banner, and links that keep the key.
-import { startConsole } from './console.js';
 import { button, h } from './dom.js';
 import { session } from './session.js';
 import { askToSignIn } from './sign-in.js';
-import { startTool } from './tool.js';
 
 let page = new AbortController();
+/** The path of the page that is shown, while the next one loads. */
+let shown;
 
-function start() {
+/** Runs the module of the page that is shown. */
+async function start() {
   page.abort();
   page = new AbortController();
-  const main = document.querySelector('main');
-  if (main.querySelector('#console')) startConsole(main, page.signal);
-  if (main.querySelector('#playground')) startTool(main);
+  const { signal } = page;
+  shown = location.pathname;
+  closeDialogs();
   for (const link of document.querySelectorAll('nav a')) {
-    const { pathname } = link;
-    const isHere = pathname === location.pathname || (link.closest('header') && location.pathname.startsWith(`${pathname}/`));
-    isHere ? link.setAttribute('aria-current', 'page') : link.removeAttribute('aria-current');
+    const isHere = shown === link.pathname || shown.startsWith(`${link.pathname}/`);
+    link.ariaCurrent = isHere ? 'page' : null;
   }
+  const main = document.querySelector('main');
+  if (!main.dataset.module) return;
+  const { start } = await import(main.dataset.module);
+  if (!signal.aborted) start(main, signal);
+}
+
+// A new key stays until it is saved.
+function closeDialogs() {
+  for (const dialog of document.querySelectorAll('dialog')) dialog.querySelector('.key-once') || dialog.close();
 }
 
 function showAccount() {
   const { caller } = session;
   const account = document.getElementById('account');
+  const hadFocus = account.contains(document.activeElement);
   account.replaceChildren(caller ? h('div', { class: 'row' }, h('bdi', {}, caller.user_id),
     caller.operator && h('span', { class: 'chip tag' }, 'operator'), button('Sign out', () => session.signOut()))
     : button('Sign in', () => askToSignIn()));
-  // Dialogs of the previous visitor are closed. A new key stays until it is saved.
-  if (!caller) for (const dialog of document.querySelectorAll('dialog')) dialog.querySelector('.key-once') || dialog.close();
+  if (hadFocus) account.querySelector('button').focus();
+  // Dialogs of the previous visitor are closed.
+  if (!caller) closeDialogs();
   if (session.reason && !document.querySelector('#console')) askToSignIn();
 }
 
-/** Shows another page in this one, because a key in memory does not survive a load. */
-async function visit(url) {
-  const text = await fetch(url, { cache: 'no-store' }).then((answer) => answer.ok ? answer.text() : '', () => '');
-  const next = new DOMParser().parseFromString(text, 'text/html');
+/** Shows the page of the address in place of this one, because a key in memory does not survive a load. */
+async function visit() {
+  const { href } = location;
+  // Without an answer, it is tried again when the server is back.
+  const answer = await session.fetch(href).catch(() => null);
+  if (!answer || href !== location.href) return;
+  const next = new DOMParser().parseFromString(answer.text, 'text/html');
   const main = next.querySelector('main');
-  if (!main) return location.assign(url);
-  shown = location.pathname;
+  if (!main) return location.reload();
   document.title = next.title;
   document.querySelector('main').replaceWith(document.adoptNode(main));
   start();
@@ -45,22 +58,23 @@ async function visit(url) {
   main.querySelector('h1').focus();
 }
 
+// A link to a part of this page leads to no other page.
+const follow = () => location.pathname === shown || visit();
+
 document.addEventListener('click', (event) => {
   const link = event.target.closest?.('a[href]');
-  const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  if (!session.caller || !link || !isPlain || link.origin !== location.origin || link.hash) return;
+  const isSpecial = event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+  if (!session.caller || !link || isSpecial || link.origin !== location.origin || link.hash) return;
   event.preventDefault();
   history.pushState(null, '', link.href);
-  visit(link.href);
+  visit();
 });
-// A link to a part of this page leads to no other page.
-let shown = location.pathname;
-addEventListener('popstate', () => location.pathname !== shown && visit(location.href));
+addEventListener('popstate', follow);
 
 const banner = document.getElementById('lost');
 session.addEventListener('change', showAccount);
 session.addEventListener('lost', () => { banner.textContent = 'The server does not answer. Trying again…'; });
-session.addEventListener('found', () => { banner.textContent = ''; });
+session.addEventListener('found', () => { banner.textContent = ''; follow(); });
 
 /** Takes the one-time code out of the address, and exchanges it for a key. */
 async function exchange() {
@@ -68,8 +82,8 @@ async function exchange() {
   if (code === null) return;
   history.replaceState(null, '', location.pathname);
   try {
-    const { value } = await session.request('POST', '/console/sign-in', { body: { code } });
-    await session.signIn(value.key);
+    const { key } = await session.request('POST', '/console/sign-in', { body: { code } });
+    await session.signIn(key);
   } catch (error) {
     session.signOut(error.message);
   }

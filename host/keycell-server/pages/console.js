@@ -1,20 +1,23 @@
 // The page of keys.
-import { button, copyButton, h, time } from './dom.js';
+import { button, copyButton, focusAgain, h, time } from './dom.js';
 import { field, showFaults } from './form.js';
 import { chip, openCreate, openDetails, projectOf, scopeList } from './key.js';
 import { session } from './session.js';
 import { signInForm } from './sign-in.js';
 
-const STATUSES = [['active', 'Active'], ['expired', 'Expired'], ['revoked', 'Revoked'], ['all', 'All']];
+const STATUSES = ['active', 'expired', 'revoked', 'all'];
 const COLUMNS = ['Name', 'Prefix', 'Status', 'Scopes', 'Owner', 'Project', 'Last used', 'Expires'];
 const PAGE_SIZE = 20;
 
-export function startConsole(main, signal) {
+export function start(main, signal) {
   const content = main.querySelector('#console');
   const show = () => content.replaceChildren(...(session.caller ? keys(signal) : [
     h('section', { class: 'card narrow' }, h('h2', {}, 'Sign in'), signInForm()),
   ]));
-  session.addEventListener('change', show, { signal });
+  session.addEventListener('change', () => {
+    show();
+    (content.querySelector('.sign-in input') ?? main.querySelector('h1')).focus();
+  }, { signal });
   show();
 }
 
@@ -24,10 +27,10 @@ function keys(signal) {
   let cursors = [''];
   let newest = 0;
 
-  const status = h('select', {}, STATUSES.map(([value, name]) => h('option', { value }, name)));
+  const status = h('select', {}, STATUSES.map((name) => h('option', {}, name)));
   const project = h('input', { placeholder: 'Any' });
   const owner = h('input', { placeholder: 'Any' });
-  const create = (event) => openCreate(() => first(event.target));
+  const create = () => openCreate(first);
   const filters = h('form', { class: 'filters', role: 'search', novalidate: true },
     field('status', 'Status', status), field('project_reference', 'Project', project),
     caller.operator && field('owner', 'Owner', owner),
@@ -36,33 +39,36 @@ function keys(signal) {
   const list = h('div', { class: 'list' });
   const page = h('span', { role: 'status' });
   const [older, newer] = [button('Older'), button('Newer')];
-  const paging = h('nav', { class: 'row paging', 'aria-label': 'Pages' }, newer, older, page);
+  const paging = h('nav', { class: 'row paging', 'aria-label': 'Pages of keys', hidden: true }, newer, older, page);
 
   const load = async () => {
     const turn = ++newest;
-    list.setAttribute('aria-busy', 'true');
+    list.ariaBusy = 'true';
     if (!list.firstChild) list.replaceChildren(skeleton());
-    const query = { status: status.value, limit: String(PAGE_SIZE), cursor: cursors.at(-1) };
-    Object.assign(query, { project_reference: project.value.trim(), owner: owner.value.trim() });
+    const query = { status: status.value, project_reference: project.value.trim(), owner: owner.value.trim(), limit: PAGE_SIZE, cursor: cursors.at(-1) };
     const given = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
     try {
-      const [{ value }] = await Promise.all([session.request('GET', `/v1/keys?${given}`), session.loadProjects()]);
-      if (turn === newest) showPage(value);
+      const [found] = await Promise.all([session.request('GET', `/v1/keys?${given}`), session.loadProjects()]);
+      if (turn === newest) showPage(found);
     } catch (error) {
       if (turn === newest && session.caller) showError(error);
     } finally {
-      if (turn === newest) list.removeAttribute('aria-busy');
+      if (turn === newest) list.ariaBusy = null;
     }
   };
-  const first = (focus) => {
+  const first = () => {
     cursors = [''];
-    return load().then(() => focus?.isConnected && focus.focus());
+    load();
+  };
+  const replace = (content) => {
+    const focused = document.activeElement;
+    const isHere = list.contains(focused);
+    list.replaceChildren(content);
+    if (isHere) focusAgain(focused);
   };
   const showPage = ({ api_keys: found, next_cursor: next }) => {
     showFaults(filters, []);
-    const focused = document.activeElement?.getAttribute('data-id');
-    list.replaceChildren(found.length ? table(found, open) : empty());
-    list.querySelector(`[data-id="${focused}"]`)?.focus();
+    replace(found.length ? table(found, open) : empty());
     newer.disabled = cursors.length === 1;
     older.disabled = next === null;
     older.onclick = () => turn([...cursors, next]);
@@ -79,27 +85,24 @@ function keys(signal) {
   const showError = (error) => {
     const others = showFaults(filters, error.faults ?? []);
     const message = error.faults?.length && !others.length ? 'Correct the filters above.' : error.message;
-    list.replaceChildren(h('div', { class: 'state', role: 'alert' }, h('p', {}, message), button('Try again', load)));
+    replace(h('div', { class: 'state', role: 'alert' }, h('p', {}, message), button('Try again', load)));
     paging.hidden = true;
   };
-  const open = (id) => openDetails(id, async (changed) => {
-    await load();
-    document.activeElement === document.body && list.querySelector(`[data-id="${changed}"]`)?.focus();
-  });
+  const open = (id) => openDetails(id, load);
   const empty = () => {
     const isFiltered = status.value !== 'active' || project.value || owner.value;
     if (isFiltered || cursors.length > 1) return h('div', { class: 'state' }, h('p', {}, 'No key matches these filters.'),
-      button('Clear the filters', () => { filters.reset(); first(status); }));
+      button('Clear the filters', () => { filters.reset(); first(); }));
     const line = `curl ${location.origin}/v1/keys -H "Authorization: Bearer $KEYCELL_KEY" \\\n`
       + '  -H "Content-Type: application/json" -d \'{"name": "my first key"}\'';
-    return h('div', { class: 'state' }, h('h2', {}, 'No keys yet'),
-      h('p', {}, 'Create the first one here, or from a program:'),
+    return h('div', { class: 'state' }, h('h2', {}, 'No active keys'),
+      h('p', {}, 'Create one here, or from a program:'),
       h('figure', { class: 'code' }, h('figcaption', {}, 'curl', copyButton(() => line)), h('pre', { tabindex: 0 }, line)),
       button('Create key', create, { class: 'primary' }));
   };
 
   filters.addEventListener('submit', (event) => { event.preventDefault(); first(); });
-  status.addEventListener('change', () => first());
+  status.addEventListener('change', first);
   // Another tab may have changed something, and so may others while the server was away.
   const refresh = () => !document.hidden && session.caller === caller && list.isConnected && load();
   document.addEventListener('visibilitychange', refresh, { signal });

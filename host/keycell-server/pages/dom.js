@@ -13,65 +13,75 @@ export const button = (label, onclick, attributes) => h('button', { type: 'butto
 
 export const soft = (...text) => h('span', { class: 'soft' }, text);
 
+/** Focuses what stands for an element that left the page: the link to the same key, or the heading. */
+export function focusAgain({ dataset: { id } }) {
+  (document.querySelector(`[data-id="${id}"]`) ?? document.querySelector('h1')).focus();
+}
+
 let count = 0;
 /** Returns an id that no other element of the page has. */
 export const uid = (name) => `${name}-${++count}`;
 
-/** Announces a text to screen readers, and shows it for a while. */
+/** Announces a text to screen readers, and shows it for a while. They read nothing outside of an open dialog. */
 export function say(text) {
-  const status = document.getElementById('status');
-  status.textContent = text;
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => { status.textContent = ''; }, 6000);
+  const status = h('p', { class: 'toast', role: 'status' });
+  ([...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body).append(status);
+  setTimeout(() => { status.textContent = text; }, 100);
+  setTimeout(() => status.remove(), 6000);
 }
 
-export function copyButton(text, label = 'Copy') {
+export function copyButton(text) {
   const said = h('span', { class: 'unseen', role: 'status' });
   const copy = async () => {
     // Pages without TLS have no clipboard, except on this machine.
     const done = await navigator.clipboard?.writeText(text()).then(() => 'Copied', () => '') || 'Select it and copy';
     self.textContent = said.textContent = done;
-    setTimeout(() => { self.textContent = label; said.textContent = ''; }, 3000);
+    setTimeout(() => { self.textContent = 'Copy'; said.textContent = ''; }, 3000);
   };
-  const self = button(label, copy, { class: 'copy' });
+  const self = button('Copy', copy, { class: 'copy' });
   return h('span', {}, self, said);
 }
 
 /** Makes tabs: names and panels, of which one is shown. */
 export function tabs(label, entries) {
-  const panels = entries.map(([, content]) => h('div', { role: 'tabpanel', id: uid('panel') }, content));
-  const buttons = entries.map(([name], index) =>
-    button(name, () => select(index), { role: 'tab', id: uid('tab'), 'aria-controls': panels[index].id }));
-  const select = (selected) => buttons.forEach((button, index) => {
-    button.setAttribute('aria-selected', String(index === selected));
-    button.tabIndex = index === selected ? 0 : -1;
-    panels[index].setAttribute('aria-labelledby', button.id);
-    panels[index].hidden = index !== selected;
+  const select = (selected) => all.forEach(({ tab, panel }) => {
+    panel.hidden = tab !== selected;
+    tab.ariaSelected = String(!panel.hidden);
+    tab.tabIndex = panel.hidden ? -1 : 0;
   });
-  const move = (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const all = entries.map(([name, content]) => {
+    const [tabId, panelId] = [uid('tab'), uid('panel')];
+    const tab = button(name, () => select(tab), { role: 'tab', id: tabId, 'aria-controls': panelId });
+    return { tab, panel: h('div', { role: 'tabpanel', id: panelId, 'aria-labelledby': tabId }, content) };
+  });
+  const move = ({ key, target }) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
     if (!step) return;
-    const next = (buttons.indexOf(event.target) + step + buttons.length) % buttons.length;
-    select(next);
-    buttons[next].focus();
+    const { tab } = all.at((all.findIndex(({ tab }) => tab === target) + step) % all.length);
+    select(tab);
+    tab.focus();
   };
-  select(0);
-  return h('div', { class: 'tabs' },
-    h('div', { role: 'tablist', 'aria-label': label, onkeydown: move }, buttons), panels);
+  select(all[0].tab);
+  return h('div', {},
+    h('div', { role: 'tablist', 'aria-label': label, onkeydown: move }, all.map(({ tab }) => tab)), all.map(({ panel }) => panel));
 }
 
 const UNITS = [['year', 31536000], ['month', 2592000], ['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
-const exact = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+// Intl is slow to load, so it waits until a time is shown.
+let relative, exact;
 
-/** Makes a time relative to now, or a text in place of none. */
-export function time(iso, none = 'Never') {
-  if (!iso) return soft(none);
+/** Makes a time relative to now. */
+export function time(iso) {
+  if (!iso) return soft('Never');
   const seconds = (Date.parse(iso) - Date.now()) / 1000;
-  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ['second', 1];
-  return h('time', { datetime: iso, title: iso }, relative.format(Math.trunc(seconds / size), unit));
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? [];
+  relative ??= new Intl.RelativeTimeFormat('en');
+  return h('time', { datetime: iso, title: iso }, unit ? relative.format(Math.trunc(seconds / size), unit) : 'now');
 }
 
 /** Makes a time with its date, and how far it is from now. */
-export const longTime = (iso, none) =>
-  iso ? h('span', {}, exact.format(new Date(iso)), ' (', time(iso), ')') : time(iso, none);
+export function longTime(iso) {
+  if (!iso) return time(iso);
+  exact ??= new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+  return h('span', {}, exact.format(new Date(iso)), ' (', time(iso), ')');
+}

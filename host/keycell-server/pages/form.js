@@ -8,8 +8,8 @@ export function field(name, label, control, { hint, helper, isRequired = false }
   control.id = id;
   control.name = name;
   control.required = isRequired;
-  control.setAttribute('autocomplete', 'off');
-  control.setAttribute('spellcheck', 'false');
+  control.autocomplete = 'off';
+  control.spellcheck = false;
   control.setAttribute('aria-describedby', hint ? `${hintId} ${faultId}` : faultId);
   return h('div', { class: 'field', 'data-field': name },
     h('label', { for: id }, label, isRequired && h('span', { class: 'required', 'aria-hidden': 'true' }, 'required')),
@@ -32,12 +32,11 @@ export function showFaults(form, faults) {
   const fields = [...form.querySelectorAll('[data-field]')];
   // A fault of a member of an object names the member alone.
   const placeOf = (fault) => fields.find((field) => `.${field.getAttribute('data-field')}`.endsWith(`.${fault.field}`));
+  for (const control of form.querySelectorAll('[aria-invalid]')) control.ariaInvalid = null;
   for (const field of fields) {
     const messages = faults.filter((fault) => placeOf(fault) === field).map(({ message }) => message);
     field.querySelector(':scope > .fault').textContent = messages.join('; ');
-    for (const control of field.querySelectorAll('input, select, textarea')) {
-      if (control.closest('[data-field]') === field) control.setAttribute('aria-invalid', String(messages.length > 0));
-    }
+    if (messages.length) for (const control of field.querySelectorAll('input, select, textarea')) control.ariaInvalid = 'true';
   }
   form.querySelector('[aria-invalid=true]')?.focus();
   return faults.filter((fault) => !placeOf(fault));
@@ -68,11 +67,8 @@ function fieldsOf(schema, path = '') {
       return group(name, property, [h('div', { class: 'columns' }, fieldsOf(part, `${name}.`)), remove], { hint: part.description });
     }
     const hint = part.description + (types(part).includes('array') ? ', separated by spaces' : '');
-    if (types(part).includes('object')) return field(name, property, h('textarea', { rows: 3, placeholder: '{}' }), { hint, isRequired });
-    const isSecret = property === 'key';
-    const control = h('input', {
-      type: isSecret ? 'password' : 'text', inputmode: types(part).includes('integer') && 'numeric',
-    });
+    const control = types(part).includes('object') ? h('textarea', { rows: 3, placeholder: '{}' })
+      : h('input', { type: property === 'key' && 'password', inputmode: types(part).includes('integer') && 'numeric' });
     const helper = /ISO 8601/.test(part.description) && timeHelper(property, control);
     return field(name, property, control, { hint, helper, isRequired });
   });

@@ -9,15 +9,13 @@ export const print = (value) => JSON.stringify(value, null, 2);
 
 const TOKENS = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** Makes nodes of JSON text in which names and values have classes. */
+/** Makes nodes of JSON text in which values have classes. */
 export function coloured(text) {
   const nodes = [];
   let end = 0;
-  for (const match of text.matchAll(TOKENS)) {
-    const [token, string, colon] = match;
-    const kind = colon !== undefined ? 'j-name' : string !== undefined ? 'j-string' : 'j-word';
-    nodes.push(text.slice(end, match.index), h('span', { class: kind }, string ?? token), colon ?? '');
-    end = match.index + token.length;
+  for (const { 0: token, 1: string, 2: colon, index } of text.matchAll(TOKENS)) {
+    nodes.push(text.slice(end, index), colon ? token : h('span', { class: string ? 'j-string' : 'j-word' }, token));
+    end = index + token.length;
   }
   return [...nodes, text.slice(end)];
 }

@@ -1,6 +1,6 @@
-// The dialogs about one key: create, show once, look at, rotate, revoke.
-import { keyOnce, words } from './answer.js';
-import { footer, onSubmit, openDialog } from './dialog.js';
+// The dialogs about one key: create, look at, rotate, revoke.
+import { words } from './answer.js';
+import { footer, onSubmit, openDialog, showOnce } from './dialog.js';
 import { button, copyButton, h, longTime, say, soft, time, uid } from './dom.js';
 import { field, group, valuesOf } from './form.js';
 import { print } from './json.js';
@@ -8,7 +8,7 @@ import { session } from './session.js';
 
 const DAY = 86400;
 const LIVES = [['In 7 days', 7 * DAY], ['In 30 days', 30 * DAY], ['In 90 days', 90 * DAY], ['In a year', 365 * DAY]];
-const GRACES = [['At once', 0], ['15 minutes', 900], ['1 hour', 3600], ['6 hours', 21600], ['24 hours', DAY]];
+const GRACES = [['At once', 0], ['In 15 minutes', 900], ['In 1 hour', 3600], ['In 6 hours', 21600], ['In 24 hours', DAY]];
 
 const number = { type: 'integer' };
 const FIELDS = { properties: {
@@ -36,30 +36,14 @@ export const scopeList = (scopes, most = scopes.length) => scopes.length === 0 ?
 export const projectOf = ({ project_id: id }) => id === null ? soft('None')
   : session.projects.get(id) ?? h('code', {}, id);
 
-/** Shows a new key once. It leaves the page with the dialog. */
-export function showOnce(answer, title, closed = () => {}) {
-  let isSaved = false;
-  const warning = h('p', { class: 'fault', role: 'alert' });
-  const guard = () => {
-    warning.textContent = isSaved ? '' : 'Copy the key first, then confirm that you have saved it.';
-    return isSaved;
-  };
-  const finish = () => {
-    isSaved = true;
-    dialog.close();
-  };
-  const dialog = openDialog(title, h('div', { class: 'body' },
-    h('p', {}, h('bdi', {}, answer.name ?? ''), ' has the key:'), keyOnce(answer.key),
-    h('footer', {}, warning, button('I have saved it', finish, { class: 'primary' }))), { guard });
-  dialog.addEventListener('close', closed);
-}
-
 export function openCreate(created) {
   const { caller } = session;
-  const policy = caller.default_life_seconds ?? caller.longest_life_seconds;
-  const standard = policy ? `In ${lifeOf(policy)} (default)` : caller.expires_at ? 'With your key' : 'Never';
-  const isPossible = ([, life]) => life < (caller.longest_life_seconds ?? Infinity) && life !== policy;
-  const lives = [[standard, ''], ...LIVES.filter(isPossible), ['On a date', 'date']];
+  const own = caller.expires_at ? (Date.parse(caller.expires_at) - Date.now()) / 1000 : Infinity;
+  const longest = Math.min(caller.longest_life_seconds ?? Infinity, own);
+  const standard = Math.min(caller.default_life_seconds ?? Infinity, longest);
+  const label = standard === Infinity ? 'Never' : standard === own ? 'With your key' : `In ${lifeOf(standard)} (default)`;
+  const isPossible = ([, life]) => life < longest && life !== standard;
+  const lives = [[label, ''], ...LIVES.filter(isPossible), ['On a date', 'date']];
 
   const projects = h('datalist', { id: uid('projects') }, [...session.projects.values()].map((value) => h('option', { value })));
   const project = h('input', { value: caller.project_id, readonly: caller.project_id !== null, list: projects.id });
@@ -70,13 +54,14 @@ export function openCreate(created) {
     return h('label', { class: 'check' }, input, h('code', {}, scope));
   });
   const number = (name, label) => field(`rate_limit.${name}`, label, h('input', { inputmode: 'numeric' }));
-  const expiry = choice('expires_at', 'Expires', lives);
+  const end = caller.expires_at && ['Your key ends ', time(caller.expires_at), '. What it makes ends no later.'];
+  const expiry = choice('expires_at', 'Expires', lives, end);
   expiry.addEventListener('change', () => { date.hidden = form.elements.expires_at.value !== 'date'; });
 
   const form = h('form', {},
     field('name', 'Name', h('input'), { isRequired: true, hint: 'What the key is for. Up to 100 characters.' }),
     expiry, date,
-    group('scopes', 'Scopes', scopes.length ? h('div', { class: 'checks' }, scopes) : h('p', { class: 'soft' }, 'Your key can grant no scopes.')),
+    group('scopes', 'Scopes', scopes.length ? h('div', { class: 'checks' }, scopes) : soft('Your key can grant no scopes.')),
     h('div', { class: 'columns' },
       field('project_reference', 'Project', project, { hint: 'Id or slug. Empty: your own key.' }), projects,
       caller.operator && field('owner', 'Owner', h('input', { placeholder: caller.user_id }), { hint: 'A user id. Empty: you.' })),
@@ -96,18 +81,17 @@ export function openCreate(created) {
   };
   // A repeat after a lost answer makes no second key. Other arguments are another request.
   const opened = Date.now();
-  const random = [...crypto.getRandomValues(new Uint8Array(16))].join('-');
-  let [attempt, sent] = [0, ''];
+  let sent, headers;
   onSubmit(form, async () => {
     const body = read();
-    if (JSON.stringify(body) !== sent) attempt += 1;
-    sent = JSON.stringify(body);
-    const headers = { 'idempotency-key': `${random}-${attempt}` };
-    const { value } = await session.request('POST', '/v1/keys', { body, headers }).catch(explained);
+    const text = JSON.stringify(body);
+    if (text !== sent) headers = { 'idempotency-key': crypto.getRandomValues(new Uint8Array(16)).join('-') };
+    sent = text;
+    const made = await session.request('POST', '/v1/keys', { body, headers }).catch(explained);
     dialog.close();
-    showOnce(value, 'Save your new key', () => {
+    showOnce(made, () => {
       say('The key was created.');
-      created(value.id);
+      created();
     });
   });
   const dialog = openDialog('Create an API key', form);
@@ -115,18 +99,18 @@ export function openCreate(created) {
 
 /** Adds the rule by which a key may not create or replace another one. */
 const explained = (error) => {
-  if (error.status === 403) error.message += ' A key cannot create keys with more scopes, another project or a longer life than its own.';
+  if (error.kind === 'forbidden') error.message += ' A key cannot create keys with more scopes, another project or a longer life than its own.';
   throw error;
 };
 const path = (id) => `/v1/keys/${encodeURIComponent(id)}`;
 
 export function openDetails(id, changed) {
-  const content = h('div', { class: 'body', 'aria-busy': 'true' }, h('p', { class: 'soft' }, 'Loading…'));
+  const content = h('div', { class: 'body', 'aria-busy': 'true' }, soft('Loading…'));
   const dialog = openDialog('API key', content, { kind: 'sheet' });
   const load = async () => {
     try {
       const events = new URLSearchParams({ api_key_id: id, limit: '100' });
-      const [{ value: key }, { value: page }] = await Promise.all(
+      const [key, page] = await Promise.all(
         [session.request('GET', path(id)), session.request('GET', `/v1/events?${events}`)]);
       dialog.querySelector('h2').replaceChildren(h('bdi', {}, key.name), ' ', chip(key.status));
       content.replaceChildren(facts(key), actions(key), h('h3', {}, 'Events'), timeline(page));
@@ -135,12 +119,12 @@ export function openDetails(id, changed) {
       content.replaceChildren(h('p', { class: 'notice', role: 'alert' }, error.message),
         h('p', {}, button('Try again', load)));
     } finally {
-      content.removeAttribute('aria-busy');
+      content.ariaBusy = null;
     }
   };
   const again = () => {
     load();
-    changed(id);
+    changed();
   };
   const link = (other) => button(other, () => {
     dialog.close();
@@ -161,7 +145,7 @@ export function openDetails(id, changed) {
     ];
     return h('dl', { class: 'facts' }, rows.filter(Boolean).map(([term, value]) => h('div', {}, h('dt', {}, term), h('dd', {}, value))));
   };
-  const actions = (key) => key.status === 'active' && h('p', { class: 'actions' },
+  const actions = (key) => key.status !== 'active' ? '' : h('p', { class: 'actions' },
     !key.rotated_to && button('Rotate…', () => openRotate(key, again)),
     button('Revoke…', () => openRevoke(key, again), { class: 'danger' }));
   load();
@@ -171,30 +155,29 @@ function timeline({ events, next_cursor: next }) {
   const entry = ({ time: at, action, actor_user_id: user, actor_api_key_id: by, fields }) => h('li', { class: action },
     h('strong', {}, words(action.replace('-', '_'))), ' ', time(at), h('br'),
     soft('by ', h('bdi', {}, user), by && [' with the key ', h('code', {}, by)], ': ', fields.map(words).join(', ')));
-  return h('div', {}, h('ol', { class: 'timeline' }, events.map(entry)), next && h('p', { class: 'soft' }, 'Earlier events are not shown.'));
+  return h('div', {}, h('ol', { class: 'timeline' }, events.map(entry)), next && soft('Earlier events are not shown.'));
 }
 
-/** The header that refuses a change if the key was changed meanwhile. */
-const unchanged = ({ revision }) => ({ 'if-match': `"${revision}"` });
-const meanwhile = (error, done) => {
-  if (error.status !== 412) throw error;
-  done();
-  throw { message: 'The key has changed in the meantime. Close this dialog, look at the key, and try again.' };
-};
+/** Changes a key, unless it has changed since it was shown. */
+const change = (key, action, body, done) =>
+  session.request('POST', `${path(key.id)}/${action}`, { body, headers: { 'if-match': `"${key.revision}"` } }).catch((error) => {
+    if (error.status !== 412) throw error;
+    done();
+    throw { message: 'The key has changed in the meantime. Close this dialog, look at the key, and try again.' };
+  });
 const isOwn = ({ id }) => id === session.caller.api_key_id
   && h('p', { class: 'notice' }, 'You are signed in with this key.');
 
 function openRotate(key, done) {
   const form = h('form', {}, isOwn(key),
     h('p', {}, 'A new key takes the place of ', h('strong', {}, h('bdi', {}, key.name)), ', with the same scopes, limit and metadata.'),
-    choice('grace_seconds', 'The old key ends', GRACES.map(([label, value]) => [value ? `In ${label}` : label, value])),
+    choice('grace_seconds', 'The old key ends', GRACES),
     footer('Rotate key'));
   onSubmit(form, async () => {
     const body = { grace_seconds: Number(form.elements.grace_seconds.value) };
-    const answer = await session.request('POST', `${path(key.id)}/rotate`, { body, headers: unchanged(key) })
-      .catch((error) => meanwhile(error, done)).catch(explained);
+    const made = await change(key, 'rotate', body, done).catch(explained);
     dialog.close();
-    showOnce(answer.value, 'Save your new key', () => {
+    showOnce(made, () => {
       say('The key was rotated.');
       done();
     });
@@ -212,8 +195,7 @@ function openRevoke(key, done) {
     footer('Revoke key', 'danger'));
   onSubmit(form, async () => {
     if (confirm.value.normalize('NFC').trim() !== key.name) throw { faults: [{ field: 'confirm', message: 'must be the name of the key' }] };
-    const body = reason.value ? { reason: reason.value } : {};
-    await session.request('POST', `${path(key.id)}/revoke`, { body, headers: unchanged(key) }).catch((error) => meanwhile(error, done));
+    await change(key, 'revoke', reason.value ? { reason: reason.value } : {}, done);
     dialog.close();
     say('The key was revoked.');
     done();

@@ -4,11 +4,12 @@ export class Problem extends Error {
   constructor(status, problem) {
     super(sentence(problem?.detail ?? problem?.title ?? `the server answered ${status}`));
     this.status = status;
+    this.kind = problem?.type?.split(':').at(-1);
     this.faults = problem?.faults ?? [];
   }
 }
 
-export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 
 /**
  * The visitor's key, which is stored nowhere else, and its rights. Events: `change` at signing in and out, `lost` and
@@ -26,14 +27,14 @@ class Session extends EventTarget {
   async signIn(key) {
     // A text that is not a token cannot be sent in a header.
     if (!/^[\x21-\x7e]+$/.test(key)) throw new Problem(401, { detail: 'this is not an API key' });
-    const { value } = await this.request('GET', '/v1/caller', { key });
+    const caller = await this.request('GET', '/v1/caller', { key });
     this.#key = key;
-    this.#set(value, '');
+    this.#set(caller, '');
   }
 
   async loadProjects() {
     // Without the scope for it, projects are shown by their ids.
-    const { projects } = await this.request('GET', '/v1/projects').then(({ value }) => value, () => ({ projects: [] }));
+    const { projects } = await this.request('GET', '/v1/projects').catch(() => ({ projects: [] }));
     this.projects = new Map(projects.map(({ id, slug }) => [id, slug]));
   }
 
@@ -48,25 +49,28 @@ class Session extends EventTarget {
     this.dispatchEvent(new Event('change'));
   }
 
-  async request(method, path, { body, headers = {}, key = this.#key } = {}) {
-    if (key) headers = { ...headers, authorization: `Bearer ${key}` };
-    if (body !== undefined) headers = { ...headers, 'content-type': 'application/json' };
-    const options = { method, headers, body: body && JSON.stringify(body), cache: 'no-store', credentials: 'omit' };
-    let response, text;
+  /** Fetches a text from the server, and reports when it does not answer. */
+  async fetch(url, options) {
     try {
-      response = await fetch(path, { ...options, signal: AbortSignal.timeout(30_000) });
-      text = await response.text();
+      const response = await fetch(url, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(30_000), ...options });
+      return { response, text: await response.text() };
     } catch {
       this.#lose();
       throw new Error('The server does not answer. Try again when it is back.');
     }
+  }
+
+  async request(method, path, { body, headers = {}, key = this.#key } = {}) {
+    if (key) headers = { ...headers, authorization: `Bearer ${key}` };
+    if (body !== undefined) headers = { ...headers, 'content-type': 'application/json' };
+    const { response, text } = await this.fetch(path, { method, headers, body: body && JSON.stringify(body) });
     let value = null;
     try {
       value = parse(text);
     } catch {
       // Not from the server, but from a proxy before it.
     }
-    if (response.ok) return { value, headers: response.headers };
+    if (response.ok) return value;
     if (response.status === 401 && this.#key && key === this.#key) {
       this.signOut('Your key is not valid any more: it was revoked, rotated or has expired.');
     }

@@ -1,16 +1,17 @@
 import { h } from './dom.js';
-import { onSubmit, openDialog } from './dialog.js';
+import { messagePlace, onSubmit, openDialog } from './dialog.js';
 import { field } from './form.js';
 import { session } from './session.js';
 
 /** Makes the form in which the visitor pastes a key. */
 export function signInForm(isDone = () => {}) {
-  const key = h('input', { type: 'password', placeholder: 'keycell_…' });
+  const key = h('input', { type: 'password' });
   const form = h('form', { class: 'sign-in' },
     session.reason && h('p', { class: 'notice', role: 'alert' }, session.reason),
     field('key', 'API key', key, { isRequired: true }),
     h('p', { class: 'hint' }, 'The key stays in the memory of this page. It is in no URL, cookie or storage, and is gone when you reload.'),
-    h('footer', {}, h('p', { class: 'fault', role: 'alert', 'data-message': true }), h('button', { class: 'primary' }, 'Sign in')));
+    h('p', { class: 'hint' }, 'On this machine, ', h('code', {}, 'keycell console'), ' opens the page signed in.'),
+    h('footer', {}, messagePlace(), h('button', { class: 'primary' }, 'Sign in')));
   return onSubmit(form, async () => {
     try {
       await session.signIn(key.value.trim());

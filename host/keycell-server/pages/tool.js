@@ -1,17 +1,19 @@
 // The page of one tool: its form, the same call in other forms, and the answer.
 import { listOf } from './answer.js';
 import { copyButton, h, soft, tabs } from './dom.js';
-import { showProblem } from './dialog.js';
+import { messagePlace, showOnce, submit } from './dialog.js';
 import { formOf, valuesOf } from './form.js';
 import { coloured, print } from './json.js';
-import { showOnce } from './key.js';
 import { Problem, session } from './session.js';
 import { askToSignIn } from './sign-in.js';
 
-/** The arguments that REST has in headers. */
-const HEADERS = { idempotency_key: (value) => ['Idempotency-Key', `"${value}"`], if_revision: (value) => ['If-Match', `"${value}"`] };
+/** The arguments that REST has in headers, and what may be there. */
+const HEADERS = {
+  idempotency_key: ['Idempotency-Key', /^[ -~]*$/, 'must be printable ASCII characters'],
+  if_revision: ['If-Match', /^\d+$/, 'must be of type integer'],
+};
 
-export function startTool(main) {
+export function start(main) {
   for (const pre of main.querySelectorAll('pre')) {
     const text = pre.textContent;
     pre.replaceChildren(...coloured(text));
@@ -20,8 +22,10 @@ export function startTool(main) {
   const place = main.querySelector('#playground');
   const tool = { ...place.dataset, schema: JSON.parse(main.querySelector('#input-schema').textContent) };
   const answer = h('div', { class: 'answer', role: 'region', 'aria-label': 'Answer', 'aria-live': 'polite' });
-  const form = formOf(tool.schema, 'Call', (values) => call(tool, values, form, answer));
-  form.querySelector('.actions').append(h('p', { class: 'fault', role: 'alert', 'data-message': true }));
+  const form = formOf(tool.schema, 'Call', async (values) => {
+    if (session.caller || await askToSignIn()) submit(form, () => call(tool, values, answer));
+  });
+  form.querySelector('.actions').append(messagePlace());
 
   const views = ['curl', 'MCP', 'REST'].map((name) => [name, h('pre', { tabindex: 0, 'aria-label': name })]);
   const [curl, mcp, rest] = views.map(([, pre]) => pre);
@@ -41,35 +45,20 @@ export function startTool(main) {
     tool.mcp === undefined && h('p', { class: 'hint' }, 'This server has the tool over MCP only with --all-tools.')));
 }
 
-async function call(tool, values, form, answer) {
-  if (!session.caller && !await askToSignIn()) return;
-  if (form.getAttribute('aria-busy') === 'true') return;
-  form.setAttribute('aria-busy', 'true');
-  answer.replaceChildren(h('p', { class: 'soft' }, 'Calling…'));
-  showProblem(form, null);
-  try {
-    const started = performance.now();
-    const value = await (tool.exact === undefined ? overMcp(tool, values) : overRest(tool, values));
-    const took = Math.max(1, Math.round(performance.now() - started));
-    const { key, ...known } = value;
-    if (key !== undefined) showOnce(value, 'Save your new key');
-    const shown = key === undefined ? known : { key: '(shown once)', ...known };
-    answer.replaceChildren(h('h3', {}, 'Answer ', soft(`in ${took} ms`)), tabs('Answer', [
-      ['Fields', fieldsOf(shown)], ['JSON', h('pre', { tabindex: 0, 'aria-label': 'JSON' }, coloured(print(shown)))],
-    ]));
-  } catch (error) {
+async function call(tool, values, answer) {
+  answer.replaceChildren(soft('Calling…'));
+  const started = performance.now();
+  const { key, ...known } = await (tool.exact === undefined ? overMcp(tool, values) : overRest(tool, values)).catch((error) => {
     answer.replaceChildren();
-    showProblem(form, error);
-  } finally {
-    form.removeAttribute('aria-busy');
-  }
+    throw error;
+  });
+  const took = Math.max(1, Math.round(performance.now() - started));
+  if (key !== undefined) showOnce({ key, ...known });
+  const json = key === undefined ? known : { key: '(shown once)', ...known };
+  answer.replaceChildren(h('h3', {}, 'Answer ', soft(`in ${took} ms`)), tabs('Answer', [
+    ['Fields', listOf(known)], ['JSON', h('pre', { tabindex: 0, 'aria-label': 'JSON' }, coloured(print(json)))],
+  ]));
 }
-
-const fieldsOf = ({ key, ...known }) => {
-  const list = listOf(known);
-  if (key) list.prepend(h('dt', {}, 'key'), h('dd', { class: 'soft' }, key));
-  return list;
-};
 
 const message = (tool, values) => ({
   jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool.name, arguments: values },
@@ -77,24 +66,27 @@ const message = (tool, values) => ({
 
 async function overMcp(tool, values) {
   const headers = { accept: 'application/json, text/event-stream' };
-  const { value } = await session.request('POST', '/mcp', { headers, body: message(tool, values) });
-  if (value.error) throw new Problem(400, { detail: value.error.message });
-  if (!value.result.isError) return value.result.structuredContent;
-  const error = JSON.parse(value.result.content[0].text);
-  const detail = [error.kind, error.subject].join(' ').replaceAll('-', ' ').trim();
+  const { error: refusal, result } = await session.request('POST', '/mcp', { headers, body: message(tool, values) });
+  if (refusal) throw new Problem(400, { detail: refusal.message });
+  if (!result.isError) return result.structuredContent;
+  const error = JSON.parse(result.content[0].text);
+  const detail = error.subject ? `no such ${error.subject.replace('api-key', 'API key')}` : error.kind.replaceAll('-', ' ');
   throw new Problem(400, { detail, faults: error.faults });
 }
 
 async function overRest(tool, values) {
+  const faults = Object.entries(HEADERS).filter(([field, [, pattern]]) => field in values && !pattern.test(values[field]))
+    .map(([field, [, , message]]) => ({ field, message }));
+  if (faults.length) throw { faults };
   const { method, path, body, headers } = asRest(tool, values);
-  return (await session.request(method, path, { body, headers: Object.fromEntries(headers) })).value;
+  return session.request(method, path, { body, headers: Object.fromEntries(headers) });
 }
 
 function asRest({ method, path, query }, values) {
   const rest = { ...values };
   const headers = [];
-  for (const [name, header] of Object.entries(HEADERS)) {
-    if (name in rest) headers.push(header(rest[name]));
+  for (const [name, [header]] of Object.entries(HEADERS)) {
+    if (name in rest) headers.push([header, `"${rest[name]}"`]);
     delete rest[name];
   }
   if (path.includes('{id}')) {

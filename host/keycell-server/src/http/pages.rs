@@ -28,7 +28,7 @@ use crate::SignIn;
 
 /// What the browser may load and where the pages may be shown: this origin and nothing else.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
      form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
 );
 
@@ -44,7 +44,8 @@ macro_rules! files {
     };
 }
 
-static FILES: [File; 12] = files!(
+static FILES: [File; 13] = files!(
+    "icon.svg",
     "style.css",
     "app.js",
     "answer.js",
@@ -59,6 +60,13 @@ static FILES: [File; 12] = files!(
     "tool.js"
 );
 
+/// The modules that `app.js` imports. The browser loads all modules of a page together, before it
+/// has read their imports.
+const SHARED: [&str; 7] = ["answer.js", "dialog.js", "dom.js", "form.js", "json.js", "session.js", "sign-in.js"];
+/// The modules of one kind of page, of which the first runs it.
+const CONSOLE: [&str; 2] = ["console.js", "key.js"];
+const TOOL: [&str; 1] = ["tool.js"];
+
 /// The pages of a server.
 pub struct Pages {
     /// Whether the server has every tool over MCP.
@@ -69,17 +77,18 @@ pub struct Pages {
 impl Pages {
     /// The routes.
     pub fn routes(self) -> Router {
-        let page = |title: &str, main: &str| {
-            let page = document(title, main);
+        let page = |title: &str, modules: &[&str], main: &str| {
+            let page = document(title, modules, main);
             get(async move || shown(Html(page)))
         };
         let mut router = Router::new()
             .route("/pages/{file}", get(file))
-            .route("/console", page("Keys", include_str!("../../pages/console.html")))
-            .route("/tools", page("Tools", &list()));
+            .route("/console", page("Keys", &CONSOLE, include_str!("../../pages/console.html")))
+            .route("/tools", page("Tools", &[], &list()));
         for (index, tool) in TOOLS.iter().enumerate() {
             let is_on_mcp = self.all_tools || index < DEFAULT_TOOLS;
-            router = router.route(&format!("/tools/{}", tool.name), page(tool.name, &described(tool, is_on_mcp)));
+            let page = page(tool.name, &TOOL, &described(tool, is_on_mcp));
+            router = router.route(&format!("/tools/{}", tool.name), page);
         }
         router.merge(self.sign_in.map(sign_in::routes).unwrap_or_default())
     }
@@ -109,8 +118,11 @@ async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
     file.text.hash(&mut hasher);
     let tag = format!("\"{:016x}\"", hasher.finish());
     let is_known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let media_type =
-        if file.name.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+    let media_type = match file.name.split_once('.') {
+        Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "svg")) => "image/svg+xml",
+        _ => "text/javascript; charset=utf-8",
+    };
     // The browser revalidates each time, so that a page never runs with files of another version.
     let headers = [(CACHE_CONTROL, "no-cache"), (ETAG, &tag), (CONTENT_TYPE, media_type)];
     guarded(if is_known {
@@ -120,9 +132,16 @@ async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
     })
 }
 
-/// A whole page with this title and content.
-fn document(title: &str, main: &str) -> String {
-    include_str!("../../pages/page.html").replace("{title}", &escaped(title)).replace("{main}", main)
+/// A whole page with this title, these modules besides the shared ones, and this content.
+fn document(title: &str, modules: &[&str], main: &str) -> String {
+    let preload = |name: &&str| format!("<link rel=\"modulepreload\" href=\"/pages/{name}\">\n");
+    let preloads: String = SHARED.iter().chain(modules).map(preload).collect();
+    let module = modules.first().map(|name| format!(" data-module=\"/pages/{name}\"")).unwrap_or_default();
+    include_str!("../../pages/page.html")
+        .replace("{title}", &escaped(title))
+        .replace("{preloads}", &preloads)
+        .replace("{module}", &module)
+        .replace("{main}", main)
 }
 
 /// The list of the tools.

@@ -1,12 +1,14 @@
 //! The pages for people: their headers, their weight, and the sign-in by one-time codes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use keycell::tools::TOOLS;
 use keycell_server::SignIn;
 use serde_json::json;
 
 use crate::support::{Answer, TestServer};
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 /// The maximum weight of a page with all its files, in bytes.
 const MAX_WEIGHT: usize = 60_000;
@@ -16,34 +18,52 @@ fn text(answer: &Answer) -> &str {
     answer.body.as_str().unwrap()
 }
 
-/// The paths in attributes and imports of a text, such as `/pages/style.css`.
-fn files(text: &str) -> Vec<String> {
+/// The files that attributes and imports in a text name, such as `/pages/style.css`.
+fn files(text: &str) -> BTreeSet<String> {
     let names = text.split(['"', '\'']).filter(|part| part.starts_with("/pages/") || part.starts_with("./"));
     names.map(|name| format!("/pages/{}", name.rsplit('/').next().unwrap())).collect()
 }
 
+fn paths() -> impl Iterator<Item = String> {
+    let tools = TOOLS.iter().map(|tool| format!("/tools/{}", tool.name));
+    tools.chain(["/console".to_owned(), "/tools".to_owned()])
+}
+
 #[test]
-fn a_page_and_its_files_have_the_headers_and_the_weight_that_are_promised() {
+fn a_page_names_each_file_that_it_needs_and_weighs_what_is_promised() {
     let server = TestServer::start();
-    let page = server.get("/console");
-    let mut paths = files(text(&page));
-    let mut weight = text(&page).len();
-    let mut next = 0;
-    while let Some(path) = paths.get(next) {
-        let file = server.get(path);
-        weight += text(&file).len();
+    let mut all = BTreeMap::new();
+    for path in paths() {
+        let page = server.get(&path);
+        let named = files(text(&page));
+        let mut weight = text(&page).len();
+        for name in &named {
+            let file = server.get(name);
+            // The browser loads them together, and none later.
+            let imports = files(text(&file));
+            assert!(imports.is_subset(&named), "{path} does not name {imports:?}");
+            weight += text(&file).len();
+            all.insert(name.clone(), text(&file).len());
+        }
+        assert!(weight < MAX_WEIGHT, "{path}: {weight} bytes");
+    }
+    // So does everything together.
+    let weight = text(&server.get("/console")).len() + all.values().sum::<usize>();
+    assert_eq!(all.len(), 13, "{all:?}");
+    assert!(weight < MAX_WEIGHT, "{weight} bytes");
+}
+
+#[test]
+fn a_page_and_its_files_have_the_headers_that_are_promised() {
+    let server = TestServer::start();
+    for path in files(text(&server.get("/console"))) {
+        let file = server.get(&path);
         assert_eq!(file.header("content-security-policy"), POLICY);
         assert_eq!((file.header("cache-control"), file.header("x-content-type-options")), ("no-cache", "nosniff"));
-        let again = server.request("GET", path, &[("if-none-match", file.header("etag"))], "");
+        let again = server.request("GET", &path, &[("if-none-match", file.header("etag"))], "");
         assert_eq!((again.status, again.body.as_str()), (304, Some("")));
-        paths.extend(files(text(&file)).into_iter().filter(|other| !paths.contains(other)).collect::<Vec<_>>());
-        next += 1;
     }
-    assert_eq!(paths.len(), 12, "{paths:?}");
-    assert!(weight < MAX_WEIGHT, "{weight} bytes");
-
-    let tools = TOOLS.iter().map(|tool| format!("/tools/{}", tool.name));
-    for path in tools.chain(["/console".to_owned(), "/tools".to_owned()]) {
+    for path in paths() {
         let page = server.get(&path);
         assert!(text(&page).starts_with("<!doctype html>"), "{path}");
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
