@@ -1,4 +1,4 @@
-//! Calls on a reused instance, with which the benchmarks measure the cost of a fresh one.
+//! Parts of a call, with which the benchmarks measure what each costs.
 
 use crate::{
     Caller, CreateApiKey, Error, Keycell, Storage, bindings::exports::keycell::api_keys::api_keys as guest,
@@ -7,6 +7,16 @@ use crate::{
 
 /// The number of calls that one instance serves before its memory is used up. It never frees memory.
 pub const CALLS_OF_ONE_INSTANCE: u64 = 100;
+
+/// Makes an instance, and drops it without a call.
+///
+/// # Errors
+///
+/// The sandbox fails.
+pub async fn instantiate<S: Storage>(keycell: &Keycell<S>, caller: &Caller) -> Result<(), Error> {
+    let unused = keycell.sandbox().on_fresh_instance(caller, async |_, _| Ok(()));
+    unused.await.map_err(|trap| Error::internal(&trap))
+}
 
 /// Reads keys through one instance.
 ///
