@@ -217,4 +217,8 @@ impl<S: Storage> Storage for Recorder<S> {
         self.called("find-project")?;
         self.storage().find_project(reference, user_id).await
     }
+
+    fn reads_at_once(&self) -> bool {
+        self.storage().reads_at_once()
+    }
 }

@@ -197,6 +197,10 @@ impl Storage for SqliteStorage {
         let (reference, user_id) = (reference.clone(), user_id.to_owned());
         Ok(self.readers.look_up(move |connection| projects::find(connection, &reference, &user_id)).await?)
     }
+
+    fn reads_at_once(&self) -> bool {
+        true
+    }
 }
 
 impl ProjectStorage for SqliteStorage {

@@ -8,14 +8,13 @@ use crate::{
 /// The number of calls that one instance serves before its memory is used up. It never frees memory.
 pub const CALLS_OF_ONE_INSTANCE: u64 = 100;
 
-/// Makes an instance, and drops it without a call.
+/// Makes an instance as a read does, and drops it without a call.
 ///
 /// # Errors
 ///
 /// The sandbox fails.
 pub async fn instantiate<S: Storage>(keycell: &Keycell<S>, caller: &Caller) -> Result<(), Error> {
-    let unused = keycell.sandbox().on_fresh_instance(caller, async |_, _| Ok(()));
-    unused.await.map_err(|trap| Error::internal(&trap))
+    keycell.sandbox().instantiate_at_once(caller).map(drop).map_err(|trap| Error::internal(&trap))
 }
 
 /// Reads keys through one instance.

@@ -41,6 +41,8 @@ pub(crate) struct Shared<S> {
 pub(crate) struct Imports<S> {
     pub shared: Arc<Shared<S>>,
     pub caller: Caller,
+    /// Whether the call has counted a verification for a rate limit.
+    pub has_counted: bool,
 }
 
 type Answer<T> = Result<std::result::Result<T, wit::Error>>;
@@ -162,7 +164,9 @@ impl<S: Storage> limits::Host for Imports<S> {
     fn compare_and_store(&mut self, key_id: String, expected: i64, new: i64) -> Result<bool> {
         let now = (self.shared.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
-        Ok(self.shared.limits.compare_and_store(&key_id, expected, new, now))
+        let is_stored = self.shared.limits.compare_and_store(&key_id, expected, new, now);
+        self.has_counted |= is_stored;
+        Ok(is_stored)
     }
 }
 

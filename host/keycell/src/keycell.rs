@@ -329,7 +329,7 @@ impl<S: Storage> Keycell<S> {
     /// Calls the component and parses its response.
     pub(crate) async fn call<P, R>(&self, export: Export, caller: &Caller, params: P) -> Result<R, Error>
     where
-        P: ComponentNamedList + Lower + Send + Sync,
+        P: ComponentNamedList + Lower + Clone + Send + Sync,
         R: Response,
         Result<R::Guest, guest::Error>: Lift + Send + Sync + 'static,
     {

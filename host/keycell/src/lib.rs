@@ -30,6 +30,7 @@
 
 mod api_key;
 mod arguments;
+mod at_once;
 #[doc(hidden)]
 pub mod bench;
 mod bindings;

@@ -11,6 +11,7 @@ use wasmtime::{
 };
 
 use crate::{
+    at_once,
     bindings::{self, KeycellPre, exports::keycell::api_keys::api_keys::Error},
     caller::Caller,
     component::{Component, ComponentError},
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The maximum number of epoch ticks of one call. A wait for storage counts as at most one.
-const MAX_TICKS: u32 = 100;
+pub const MAX_TICKS: u32 = 100;
 /// The maximum size of the values that the component passes to the host in one call, in bytes.
 const MAX_LIFTED: usize = 1 << 20;
 
@@ -116,10 +117,20 @@ pub struct State<S> {
     limits: StoreLimits,
 }
 
+impl<S> State<S> {
+    pub(crate) fn imports(&mut self) -> &mut Imports<S> {
+        &mut self.imports
+    }
+}
+
+/// Decides what becomes of a call at an epoch tick, of which it has the number.
+type OnTick<S> = fn(u32, &mut State<S>) -> wasmtime::Result<UpdateDeadline>;
+
 /// A component that is linked with its imports.
 pub struct Sandbox<S: Storage> {
     pool: &'static Pool,
     pre: InstancePre<State<S>>,
+    pre_at_once: InstancePre<State<S>>,
     exports: HashMap<Export, ComponentExportIndex>,
     shared: Arc<Shared<S>>,
 }
@@ -130,15 +141,15 @@ impl<S: Storage> Sandbox<S> {
         let pool = component.pool;
         let link = || {
             let mut linker = Linker::<State<S>>::new(&pool.engine);
-            bindings::Keycell::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| &mut state.imports)?;
+            bindings::Keycell::add_to_linker::<_, HasSelf<_>>(&mut linker, State::imports)?;
             let pre = linker.instantiate_pre(&component.compiled)?;
             // The generated wrapper checks that all exports exist. Calls do not use it, because it
             // would look up each export for each call.
             KeycellPre::new(pre.clone())?;
-            Ok((pre, exports(component)?))
+            Ok((pre, at_once::link(&pool.engine, &component.compiled)?, exports(component)?))
         };
-        let (pre, exports) = link().map_err(|error: wasmtime::Error| ComponentError::world(&error))?;
-        Ok(Self { pool, pre, exports, shared: Arc::new(shared) })
+        let (pre, pre_at_once, exports) = link().map_err(|error: wasmtime::Error| ComponentError::world(&error))?;
+        Ok(Self { pool, pre, pre_at_once, exports, shared: Arc::new(shared) })
     }
 
     /// The state that all calls share.
@@ -154,7 +165,7 @@ impl<S: Storage> Sandbox<S> {
     /// Calls an export on a fresh instance.
     pub async fn call<P, A>(&self, export: Export, caller: &Caller, params: P) -> wasmtime::Result<Result<A, Error>>
     where
-        P: ComponentNamedList + Lower + Send + Sync,
+        P: ComponentNamedList + Lower + Clone + Send + Sync,
         Result<A, Error>: Lift + Send + Sync + 'static,
     {
         let _class_permit = match export.class() {
@@ -162,11 +173,36 @@ impl<S: Storage> Sandbox<S> {
             Class::List => Some(self.pool.lists.acquire().await?),
             Class::Write => Some(self.pool.writes.acquire().await?),
         };
+        if matches!(export.class(), Class::Read) && self.shared.storage.reads_at_once() {
+            let _instance_permit = self.pool.instances.acquire().await?;
+            match self.call_at_once(export, caller, params.clone()) {
+                Ok(answer) => return Ok(answer),
+                Err(reason) => tracing::debug!("{} is repeated: {reason:#}", export.name()),
+            }
+        }
         self.on_fresh_instance(caller, async |mut store, instance| {
             let (answer,) = self.export(&mut store, instance, export)?.call_async(&mut store, params).await?;
             Ok(answer)
         })
         .await
+    }
+
+    /// Calls an export on a fresh instance. Fails if storage does not answer at once.
+    pub fn call_at_once<P, A>(&self, export: Export, caller: &Caller, params: P) -> wasmtime::Result<Result<A, Error>>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        Result<A, Error>: Lift + Send + Sync + 'static,
+    {
+        let (mut store, instance) = self.instantiate_at_once(caller)?;
+        let (answer,) = self.export(&mut store, &instance, export)?.call(&mut store, params)?;
+        Ok(answer)
+    }
+
+    /// Makes a fresh instance whose calls do not wait for storage.
+    pub fn instantiate_at_once(&self, caller: &Caller) -> wasmtime::Result<(Store<State<S>>, Instance)> {
+        let mut store = self.store(caller, at_once::on_tick);
+        let instance = self.pre_at_once.instantiate(&mut store)?;
+        Ok((store, instance))
     }
 
     /// Runs `calls` on a fresh instance.
@@ -176,7 +212,7 @@ impl<S: Storage> Sandbox<S> {
         calls: impl AsyncFnOnce(Store<State<S>>, &Instance) -> wasmtime::Result<T>,
     ) -> wasmtime::Result<T> {
         let _instance_permit = self.pool.instances.acquire().await?;
-        let mut store = self.store(caller);
+        let mut store = self.store(caller, on_tick);
         let instance = self.pre.instantiate_async(&mut store).await?;
         calls(store, &instance).await
     }
@@ -196,9 +232,9 @@ impl<S: Storage> Sandbox<S> {
         instance.get_typed_func(store, index)
     }
 
-    fn store(&self, caller: &Caller) -> Store<State<S>> {
+    fn store(&self, caller: &Caller, on_tick: OnTick<S>) -> Store<State<S>> {
         let state = State {
-            imports: Imports { shared: Arc::clone(&self.shared), caller: caller.clone() },
+            imports: Imports { shared: Arc::clone(&self.shared), caller: caller.clone(), has_counted: false },
             limits: StoreLimitsBuilder::new().memory_size(pool::MAX_MEMORY).trap_on_grow_failure(true).build(),
         };
         let mut store = Store::new(&self.pool.engine, state);
@@ -206,11 +242,15 @@ impl<S: Storage> Sandbox<S> {
         store.set_hostcall_fuel(MAX_LIFTED);
         store.set_epoch_deadline(1);
         let mut ticks = 0;
-        store.epoch_deadline_callback(move |_| {
+        store.epoch_deadline_callback(move |mut store| {
             ticks += 1;
-            // A call yields to others at each tick, even if it loops.
-            Ok(if ticks < MAX_TICKS { UpdateDeadline::Yield(1) } else { UpdateDeadline::Interrupt })
+            on_tick(ticks, store.data_mut())
         });
         store
     }
+}
+
+/// Lets a call compute for [`MAX_TICKS`]. It yields to others at each tick, even if it loops.
+fn on_tick<S>(ticks: u32, _: &mut State<S>) -> wasmtime::Result<UpdateDeadline> {
+    Ok(if ticks < MAX_TICKS { UpdateDeadline::Yield(1) } else { UpdateDeadline::Interrupt })
 }

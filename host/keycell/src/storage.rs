@@ -141,6 +141,14 @@ pub trait Storage: Send + Sync + 'static {
         reference: &ProjectReference,
         user_id: &str,
     ) -> impl Future<Output = Result<Option<ProjectWithRole>, StorageError>> + Send;
+
+    /// Returns whether the futures of `find_key`, `find_key_by_lookup` and `find_project` are almost
+    /// always ready when they are first polled.
+    ///
+    /// If so, reads take a faster path, which drops a future that is not ready and repeats the call.
+    fn reads_at_once(&self) -> bool {
+        false
+    }
 }
 
 /// Project storage, for hosts that keep projects and their members beside the keys.

@@ -49,6 +49,10 @@ macro_rules! erase {
             async fn close(&self) {
                 self.0.close().await;
             }
+
+            fn reads_at_once(&self) -> bool {
+                self.0.reads_at_once()
+            }
         }
     };
     (@impl ProjectStorage $(fn $name:ident($($argument:ident: $kind:tt),*) -> $output:ty;)*) => {
@@ -68,6 +72,7 @@ macro_rules! erase {
             $($(fn $name<'a>(&'a self, $($argument: erase!(@of 'a $kind)),*) -> Answer<'a, $output>;)*)*
             fn record_use(&self, id: &str, at: i64);
             fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+            fn reads_at_once(&self) -> bool;
         }
 
         impl<S: ProjectStorage> Erased for S {
@@ -81,6 +86,10 @@ macro_rules! erase {
 
             fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
                 Box::pin(Storage::close(self))
+            }
+
+            fn reads_at_once(&self) -> bool {
+                Storage::reads_at_once(self)
             }
         }
 

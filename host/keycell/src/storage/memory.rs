@@ -207,6 +207,10 @@ impl Storage for MemoryStorage {
             .project(reference)
             .map(|project| ProjectWithRole::new(project.id.as_str(), tables.role(&project.id, user_id))))
     }
+
+    fn reads_at_once(&self) -> bool {
+        true
+    }
 }
 
 impl ProjectStorage for MemoryStorage {
