@@ -11,7 +11,7 @@ use crate::{
     postgres_server::{Server, server},
 };
 
-/// The message of each command on a database that none of them can use.
+/// The message of each command on a database that no command can use.
 fn refused(url: &str, expected: &str) {
     let cli = Cli::on(url);
     for args in [&["create", "--name", "x"][..], &["list"], &["serve", "--listen", "127.0.0.1:0"], &["migrate"]] {

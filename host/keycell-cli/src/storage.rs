@@ -59,7 +59,7 @@ impl Location {
         }
     }
 
-    /// The location that is meant in a file: a path is relative to the directory of the file.
+    /// Resolves a location in a file: a path is relative to the directory of the file.
     pub fn beside(&self, file: &Path) -> Self {
         match self {
             Self::File(path) => Self::File(file.parent().unwrap_or(Path::new("")).join(path)),

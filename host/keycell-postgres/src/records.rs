@@ -85,7 +85,7 @@ fn member_record(row: &Row) -> Result<StoredRecord> {
     Ok(StoredRecord::Member { project_id: column(row, 1, "project_id")?, member })
 }
 
-/// A record to be inserted, with what has another form in a column.
+/// A record to be inserted, with the fields that columns store in another form.
 enum NewRow {
     Project { project: Project, created_at: i64 },
     Member { project_id: String, user_id: String, role: &'static str },

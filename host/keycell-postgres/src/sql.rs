@@ -247,7 +247,7 @@ statements! {
     READ_EVENTS =
         concat!("SELECT ", event_columns!(), " FROM keycell.events WHERE id > $1 ORDER BY id LIMIT $2");
 
-    /// For [`with_rows`], as those below.
+    /// An insert of one row, which [`with_rows`] extends. The inserts below are of this form, too.
     INSERT_PROJECTS = "INSERT INTO keycell.projects (id, slug, created_at) VALUES ($1, $2, $3)";
 
     INSERT_MEMBERS = "INSERT INTO keycell.project_members (user_id, project_id, role) VALUES ($1, $2, $3)";

@@ -123,7 +123,7 @@ impl<S> State<S> {
     }
 }
 
-/// Decides what becomes of a call at an epoch tick, of which it has the number.
+/// Decides at an epoch tick, given its number, whether a call goes on.
 type OnTick<S> = fn(u32, &mut State<S>) -> wasmtime::Result<UpdateDeadline>;
 
 /// A component that is linked with its imports.

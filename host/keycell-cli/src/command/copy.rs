@@ -73,7 +73,7 @@ struct Copy {
     to: AnyRecords,
 }
 
-/// The records of one kind that the target has, all of which are the first ones of the source.
+/// The records of one kind that the target has. They are the first ones of the source.
 struct Shared {
     count: u64,
     last: (String, String),

@@ -1,7 +1,7 @@
 //! `/v1/authorize`, for the authorization requests of gateways.
 //!
 //! A 200 always has every identity header, because some gateways forward the client's header if the
-//! response has none. nginx supports no refusals but 401 and 403: with `?deny=403`, every other
+//! response has none. nginx supports only the refusals 401 and 403: with `?deny=403`, every other
 //! refusal is 403, with its status in `X-Keycell-Status`.
 
 use std::{sync::Arc, time::Duration};

@@ -132,7 +132,7 @@ async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
     })
 }
 
-/// A whole page with this title, these modules besides the shared ones, and this content.
+/// A whole page with this title, these modules in addition to the shared ones, and this content.
 fn document(title: &str, modules: &[&str], main: &str) -> String {
     let preload = |name: &&str| format!("<link rel=\"modulepreload\" href=\"/pages/{name}\">\n");
     let preloads: String = SHARED.iter().chain(modules).map(preload).collect();

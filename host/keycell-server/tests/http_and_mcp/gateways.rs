@@ -42,7 +42,7 @@ fn a_valid_key_is_authorized_with_every_identity_header() {
         assert_eq!(answer.header("x-keycell-scopes"), "api-keys:read api-keys:verify api-keys:write");
         assert_eq!(answer.header("cache-control"), "no-store");
     }
-    // Envoy makes these of its client's path.
+    // Envoy builds these paths from the path of its client.
     for path in ["/v1/authorize/", "/v1/authorize?scope=api-keys:read&path=/orders?page=1&scope=none&deny=403"] {
         assert_eq!(server.authorize(path, &key).status, 200, "{path}");
     }

@@ -47,7 +47,7 @@ fn a_page_names_each_file_that_it_needs_and_weighs_what_is_promised() {
         }
         assert!(weight < MAX_WEIGHT, "{path}: {weight} bytes");
     }
-    // So does everything together.
+    // All pages and files together stay below the limit, too.
     let weight = text(&server.get("/console")).len() + all.values().sum::<usize>();
     assert_eq!(all.len(), 13, "{all:?}");
     assert!(weight < MAX_WEIGHT, "{weight} bytes");

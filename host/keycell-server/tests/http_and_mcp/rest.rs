@@ -79,7 +79,7 @@ fn an_idempotency_key_makes_a_creation_repeatable() {
     assert_eq!((again.status, &again.body["id"]), (201, &first.body["id"]));
     assert_ne!(again.body["key"], first.body["key"]);
     create("other", "order-1").assert_is_problem(409);
-    // A creation is not conditional, so this is no failed precondition.
+    // A creation is not conditional, so this is not a failed precondition.
     let headers = [("idempotency-key", "order-1"), ("if-match", "\"0\"")];
     server.rest("POST", "/v1/keys", &key, &headers, r#"{"name": "other"}"#).assert_is_problem(409);
     let twice = [("idempotency-key", "a"), ("idempotency-key", "b")];
