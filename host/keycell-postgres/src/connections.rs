@@ -41,7 +41,7 @@ pub struct Connections {
 impl Connections {
     /// A pool that has no connection yet.
     pub fn new(url: &PostgresUrl) -> Result<Self> {
-        let tls = tls::connector(url.root_certificates.as_deref())?;
+        let tls = tls::connector(url)?;
         // A statement that finds its connection closed costs less than a round trip before each.
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(url.with_password()?, tls, config);

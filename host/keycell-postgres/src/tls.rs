@@ -1,19 +1,20 @@
 //! TLS to the database.
 
-use std::path::Path;
-
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
+use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::error::PostgresError;
+use crate::{error::PostgresError, url::PostgresUrl};
 
 /// A connector that checks the certificate and the name of the server.
-pub fn connector(root_certificates: Option<&Path>) -> Result<MakeRustlsConnect, PostgresError> {
+pub fn connector(url: &PostgresUrl) -> Result<MakeRustlsConnect, PostgresError> {
     let mut roots = RootCertStore::empty();
-    match root_certificates {
+    match &url.root_certificates {
+        // The system's authorities take a while to read.
+        None if url.config.get_ssl_mode() == SslMode::Disable => {}
         Some(path) => {
             let certificates = CertificateDer::pem_file_iter(path).map_err(|_| PostgresError::Certificates)?;
             for certificate in certificates {

@@ -118,16 +118,6 @@ impl Server {
     pub fn run_at(&self, url: &str, sql: &str) -> String {
         self.run(name_of(url), sql)
     }
-
-    /// Removes every record. With so few, this is faster than `TRUNCATE`.
-    pub fn clear(&self, url: &str) {
-        self.run_at(
-            url,
-            "DELETE FROM keycell.projects; DELETE FROM keycell.project_members; DELETE FROM keycell.api_keys;
-             DELETE FROM keycell.events; DELETE FROM keycell.idempotent_requests; DELETE FROM keycell.key_changes;
-             UPDATE keycell.change_feed SET position = 0",
-        );
-    }
 }
 
 /// The name of the database of a URL.
