@@ -44,7 +44,7 @@ use api_keys::{
 };
 
 #[global_allocator]
-static ALLOCATOR: allocator::Bump = allocator::Bump::new();
+static ALLOCATOR: allocator::Bump = allocator::Bump;
 
 /// The version of the component, as a custom section that `wasm-tools metadata` reads.
 #[allow(unsafe_code)]

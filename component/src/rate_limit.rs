@@ -67,7 +67,8 @@ impl RateLimit {
         let now = now.millis() * 1000;
         let interval = (u64::from(self.window_seconds) * 1_000_000).div_ceil(self.requests.into()).cast_signed();
         let capacity = interval * i64::from(self.requests);
-        let used = state.saturating_sub(now).clamp(0, capacity) + interval;
+        // `clamp` could panic, with formatting code of 1 KB.
+        let used = state.saturating_sub(now).max(0).min(capacity) + interval;
         if used > capacity {
             return Decision::Refused { retry_after_ms: milliseconds(used - capacity) };
         }

@@ -1,12 +1,16 @@
 //! Small sets of texts, as sorted lists.
 
 use alloc::{string::String, vec::Vec};
+use core::mem;
 
 /// Inserts a text into a sorted list, unless it is there. Returns whether it was inserted.
 pub fn insert(set: &mut Vec<String>, text: String) -> bool {
     let place = set.binary_search(&text);
     if let Err(at) = place {
-        set.insert(at, text);
+        // `insert` could panic, with formatting code.
+        let mut last = text;
+        set.iter_mut().skip(at).for_each(|place| mem::swap(place, &mut last));
+        set.push(last);
     }
     place.is_err()
 }

@@ -11,6 +11,8 @@ mod engine_config;
 mod guest;
 #[path = "build/provenance.rs"]
 mod provenance;
+#[path = "build/split.rs"]
+mod split;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let manifest_dir = env::var("CARGO_MANIFEST_DIR")?;
@@ -42,7 +44,7 @@ fn from_source(root: &Path, out_dir: &Path) -> Result<(Vec<u8>, String), Box<dyn
     }
     // OUT_DIR is `<target>/<profile>/build/<package>/out`. All profiles share one guest.
     let target_dir = out_dir.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?;
-    let component = guest::build(root, "keycell-component", &target_dir.join("guest"))?;
+    let component = split::split(&guest::build(root, "keycell-component", &target_dir.join("guest"))?)?;
     let provenance = provenance::describe(root, &component)?;
     Ok((component, provenance))
 }

@@ -8,41 +8,51 @@ use core::{
     alloc::{GlobalAlloc, Layout},
     arch::wasm32,
     cell::Cell,
-    ptr,
+    mem,
+    ptr::{self, NonNull},
 };
 
 use crate::arena;
 
 unsafe extern "C" {
-    /// The end of the linker's own data. It has no value, only an address.
-    static __heap_base: u8;
+    /// The address from which the next allocation is placed; 0 before the first. It is where the
+    /// heap begins, because the `cabi_realloc` of `host/keycell/build/split.rs` uses it, too.
+    #[link_name = "__heap_base"]
+    static NEXT: Cell<usize>;
 }
 
-/// The address from which the next allocation is placed; 0 before the first.
-pub struct Bump(Cell<usize>);
-
-// SAFETY: a component without threads is run by one thread at a time.
-unsafe impl Sync for Bump {}
+pub struct Bump;
 
 impl Bump {
-    pub const fn new() -> Self {
-        Self(Cell::new(0))
+    fn cell() -> &'static Cell<usize> {
+        // SAFETY: a component without threads is run by one thread at a time, and no allocation
+        // contains the cell.
+        unsafe { &NEXT }
     }
 
-    fn next(&self) -> usize {
-        match self.0.get() {
-            0 => (&raw const __heap_base).addr(),
+    fn next() -> usize {
+        match Self::cell().get() {
+            0 => ptr::from_ref(Self::cell()).addr() + mem::size_of::<usize>(),
             next => next,
         }
     }
 
+    /// Places an allocation. Traps if the host gives no memory: a component cannot go on without, and
+    /// code that handles a missing allocation is 2 KB.
+    #[inline(never)]
+    fn place(size: usize, align: usize) -> NonNull<u8> {
+        arena::place(Self::next(), size, align)
+            .and_then(|place| Self::take_until(place.end).and(NonNull::new(place.start as *mut u8)))
+            .unwrap_or_else(|| wasm32::unreachable())
+    }
+
     /// Takes all memory below `end`; `None` if the host gives none.
-    fn take_until(&self, end: usize) -> Option<()> {
+    fn take_until(end: usize) -> Option<()> {
         let missing = arena::missing_pages(end, wasm32::memory_size::<0>());
         if missing > 0 && wasm32::memory_grow::<0>(missing) == usize::MAX {
             return None;
         }
-        self.0.set(end);
+        Self::cell().set(end);
         Some(())
     }
 }
@@ -51,9 +61,7 @@ impl Bump {
 // overlap, because `next` never moves below the end of an allocation.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        arena::place(self.next(), layout.size(), layout.align())
-            .and_then(|place| self.take_until(place.end).map(|()| place.start as *mut u8))
-            .unwrap_or(ptr::null_mut())
+        Self::place(layout.size(), layout.align()).as_ptr()
     }
 
     /// Does nothing: memory is given back with the instance.
@@ -64,16 +72,13 @@ unsafe impl GlobalAlloc for Bump {
             return place;
         }
         let start = place.addr();
-        let grown_end = arena::grown_end(start..start + layout.size(), new_size, self.next());
-        if grown_end.and_then(|end| self.take_until(end)).is_some() {
+        let grown_end = arena::grown_end(start..start + layout.size(), new_size, Self::next());
+        if grown_end.and_then(Self::take_until).is_some() {
             return place;
         }
-        // SAFETY: the caller guarantees that the new size is one of a layout of this alignment.
-        let new = unsafe { self.alloc(Layout::from_size_align_unchecked(new_size, layout.align())) };
-        if !new.is_null() {
-            // SAFETY: both are at least this long, and the new place overlaps no other.
-            unsafe { ptr::copy_nonoverlapping(place, new, layout.size()) };
-        }
+        let new = Self::place(new_size, layout.align()).as_ptr();
+        // SAFETY: both are at least this long, and the new place overlaps no other.
+        unsafe { ptr::copy_nonoverlapping(place, new, layout.size()) };
         new
     }
 }

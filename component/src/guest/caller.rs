@@ -1,6 +1,6 @@
 //! Authentication of the caller.
 
-use alloc::{borrow::ToOwned, string::ToString};
+use alloc::borrow::ToOwned;
 
 use super::api_keys::Error;
 use super::context::{self, InternalCause};
@@ -24,7 +24,7 @@ pub fn acting(now: Time, scope: &str) -> Result<Actor, Error> {
 /// argument is not an id.
 pub fn revoking(now: Time, id: Option<ApiKeyId>) -> Result<Actor, Error> {
     let actor = authenticated(now)?.ok_or(Error::Forbidden)?;
-    let id = id.map(|id| id.to_string());
+    let id = id.map(ApiKeyId::to_text);
     if actor.may_call_revoke(id.as_deref()) {
         Ok(actor)
     } else {

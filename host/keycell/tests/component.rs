@@ -1,6 +1,7 @@
 //! The built-in component: its size, its version, and the interfaces that it can reach.
 
 use keycell::Component;
+use wasmparser::{Parser, Payload};
 
 fn component() -> Component {
     Component::built_in().unwrap()
@@ -41,6 +42,14 @@ fn a_component_without_a_version_has_none() {
 fn the_size_is_at_most_128_kib() {
     let size = component().bytes().len();
     assert!(size <= 128 << 10, "{size} bytes");
+}
+
+/// Of the memory and of the code, without wit-component's shim and fixup.
+#[test]
+fn each_call_instantiates_two_modules() {
+    let component = component();
+    let payloads = Parser::new(0).parse_all(component.bytes());
+    assert_eq!(payloads.filter(|payload| matches!(payload, Ok(Payload::ModuleSection { .. }))).count(), 2);
 }
 
 #[test]

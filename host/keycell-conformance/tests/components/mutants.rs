@@ -3,6 +3,8 @@
 #[allow(dead_code, reason = "a part of the build script")]
 #[path = "../../../keycell/build/guest.rs"]
 mod guest;
+#[path = "../../../keycell/build/split.rs"]
+mod split;
 
 use std::{
     fs,
@@ -46,7 +48,7 @@ impl Mutant {
         let text = fs::read_to_string(&source).unwrap();
         fs::write(&source, replace_once(&text, self.original, self.replacement)).unwrap();
         let bytes = guest::build(&copy, "keycell-component", &mutants.join("target")).unwrap();
-        Component::from_bytes(bytes).unwrap()
+        Component::from_bytes(split::split(&bytes).unwrap()).unwrap()
     }
 }
 
