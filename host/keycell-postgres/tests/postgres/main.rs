@@ -2,6 +2,7 @@
 
 mod changes;
 mod errors;
+mod failover;
 mod migrations;
 mod server;
 mod suite;

@@ -67,7 +67,7 @@ impl Server {
         // In memory, where the system has it. The owner of the cluster is another user.
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap().keep();
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut process = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
             .args([&bin, &directory])
@@ -126,8 +126,13 @@ fn name_of(url: &str) -> &str {
     name.split('?').next().unwrap()
 }
 
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// The directory with `initdb`, `postgres` and `psql`.
-fn programs() -> Option<PathBuf> {
+pub fn programs() -> Option<PathBuf> {
     if let Some(bin) = env::var_os("KEYCELL_POSTGRES_BIN") {
         return Some(bin.into());
     }
