@@ -9,8 +9,8 @@ use keycell_component::project::ProjectSlug;
 use uuid::Uuid;
 
 use super::{
-    EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member, Project, ProjectReference,
-    ProjectStorage, ProjectWithRole, Role, Storage, StorageError,
+    ChangeFeed, Changes, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member,
+    Project, ProjectReference, ProjectStorage, ProjectWithRole, Role, Storage, StorageError,
 };
 
 /// Storage in memory, which ends with the process.
@@ -24,6 +24,8 @@ struct Tables {
     keys: BTreeMap<String, KeyRecord>,
     id_by_lookup: HashMap<String, String>,
     events: BTreeMap<String, EventRecord>,
+    /// The ids of changed keys, in the order of the changes.
+    changes: Vec<String>,
     /// By user and idempotency key.
     requests: HashMap<(String, String), IdempotentRequest>,
     projects: BTreeMap<String, Project>,
@@ -67,6 +69,7 @@ impl Tables {
         stored.revocation_reason = key.revocation_reason;
         stored.rotated_to = key.rotated_to;
         stored.revision += 1;
+        self.changes.push(key.id);
         Ok(())
     }
 
@@ -186,6 +189,7 @@ impl Storage for MemoryStorage {
         stored.updated_at = key.updated_at;
         stored.revision += 1;
         tables.id_by_lookup.remove(&void);
+        tables.changes.push(key.id.clone());
         tables.id_by_lookup.insert(key.lookup, key.id);
         tables.insert_event(event);
         Ok(())
@@ -260,5 +264,15 @@ impl ProjectStorage for MemoryStorage {
 
     async fn check_ready(&self) -> Result<(), StorageError> {
         Ok(())
+    }
+}
+
+impl ChangeFeed for MemoryStorage {
+    type Position = usize;
+
+    async fn read_changes(&self, after: Option<&usize>) -> Result<(usize, Changes), StorageError> {
+        let tables = self.tables();
+        let changes = after.and_then(|after| tables.changes.get(*after..));
+        Ok((tables.changes.len(), changes.map_or(Changes::Unknown, |ids| Changes::Keys(ids.to_vec()))))
     }
 }

@@ -1,0 +1,36 @@
+//! The clock of leases.
+
+use std::{sync::Arc, time::Duration};
+
+/// A clock that never goes back, as the time since some moment. Setting the system's time does not
+/// change it.
+pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// The system's clock, which goes on while the system sleeps: a lease must not outlive a sleep.
+#[cfg(target_os = "linux")]
+pub fn system() -> Clock {
+    use rustix::time::{ClockId, clock_gettime};
+    Arc::new(|| {
+        let time = clock_gettime(ClockId::Boottime);
+        let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        Duration::new(seconds.unwrap_or_default(), nanoseconds.unwrap_or_default())
+    })
+}
+
+/// The system's clock.
+#[cfg(not(target_os = "linux"))]
+pub fn system() -> Clock {
+    let start = std::time::Instant::now();
+    Arc::new(move || start.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_clock_goes_forward() {
+        let clock = super::system();
+        let (first, pause) = (clock(), std::time::Duration::from_millis(20));
+        std::thread::sleep(pause);
+        assert!((first + pause..first + pause * 50).contains(&clock()));
+    }
+}
