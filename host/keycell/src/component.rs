@@ -92,6 +92,36 @@ impl Component {
         Self::from_bytes(bytes)
     }
 
+    /// The machine code of the component, for [`Component::from_machine_code`].
+    ///
+    /// # Errors
+    ///
+    /// [`ComponentError::Engine`] if the engine cannot write it.
+    #[doc(hidden)]
+    pub fn machine_code(&self) -> Result<Vec<u8>, ComponentError> {
+        self.compiled.serialize().map_err(|error| ComponentError::engine(&error))
+    }
+
+    /// Loads a component without compiling it. The tests make components of one compilation that
+    /// differ in their data.
+    ///
+    /// # Errors
+    ///
+    /// [`ComponentError::Engine`] if the machine code is of another engine.
+    ///
+    /// # Safety
+    ///
+    /// `machine_code` must be the result of [`Component::machine_code`] of this component, apart
+    /// from the initial content of its memory.
+    #[doc(hidden)]
+    #[allow(unsafe_code)]
+    pub unsafe fn from_machine_code(bytes: Vec<u8>, machine_code: &[u8]) -> Result<Self, ComponentError> {
+        let pool = Pool::get()?;
+        // SAFETY: the caller guarantees that wasmtime's compiler made it.
+        let compiled = unsafe { component::Component::deserialize(&pool.engine, machine_code) };
+        Ok(Self { pool, compiled: compiled.map_err(|error| ComponentError::engine(&error))?, bytes: bytes.into() })
+    }
+
     /// The WebAssembly of the component.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

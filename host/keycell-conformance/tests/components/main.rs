@@ -1,6 +1,7 @@
 //! Components that are not the real one: the suite catches the wrong ones, and the sandbox contains
 //! the hostile ones.
 
+mod faults;
 mod hostile_components;
-mod mutants;
+mod isolation;
 mod wrong_components;
