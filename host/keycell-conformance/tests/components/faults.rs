@@ -20,7 +20,7 @@ use std::{
 
 use keycell::{Component, Keycell, MemoryStorage};
 
-use crate::{hostile_components, isolation, wrong_components};
+use crate::{hostile_components, invalid_records, isolation, limit_conflicts, wrong_components};
 
 /// Replacements of expressions of the real component's source.
 pub struct Fault {
@@ -78,10 +78,16 @@ struct Guest {
 
 impl Guest {
     fn build() -> Self {
-        let faults: Vec<_> = [wrong_components::faults(), hostile_components::faults(), isolation::faults()]
-            .into_iter()
-            .flatten()
-            .collect();
+        let faults: Vec<_> = [
+            wrong_components::faults(),
+            hostile_components::faults(),
+            invalid_records::faults(),
+            isolation::faults(),
+            limit_conflicts::faults(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         let wasm = build(&choices(&faults));
         let machine_code = Component::from_bytes(wasm.clone()).unwrap().machine_code().unwrap();
         Self {
