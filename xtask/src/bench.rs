@@ -53,6 +53,7 @@ const LIMITS: &[(&str, f64)] = &[
     ("verify a wrong checksum in turn/fresh instance", 10.0),
     ("empty call in turn/fresh instance", 4.5),
     ("verify 1000000 keys/p99", 1000.0),
+    ("lists in 2000000 keys/slowest p99", 5000.0),
 ];
 
 pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
@@ -60,10 +61,14 @@ pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
         say("Building and running the benchmark of the HTTP server: it runs for about three minutes");
         return Ok(cmd!(shell, "cargo bench --workspace --bench http").run()?);
     }
+    if args == ["lists"] {
+        say("Building and running the benchmark of lists in a database of 2,000,000 keys");
+        return Ok(cmd!(shell, "cargo bench --workspace --bench sqlite_storage -- lists").run()?);
+    }
     say("Building and running the benchmarks: the first build takes about ten minutes on two cores");
     cmd!(shell, "cargo bench --workspace --bench calls -- {args...}").run()?;
     cmd!(shell, "cargo bench --workspace --bench in_turn").run()?;
-    cmd!(shell, "cargo bench --workspace --bench load --bench http").run()?;
+    cmd!(shell, "cargo bench --workspace --bench load --bench http --bench crowd --bench sqlite_storage").run()?;
     let medians = medians(&shell.current_dir().join("target/criterion"))?;
 
     println!("\n| call | time |\n| --- | ---: |");

@@ -1,8 +1,8 @@
 //! Times of the SQLite storage: pages of lists in a database of 2,000,000 keys, creates in the
 //! schemas of 0.1 and 0.2, and creates while the uses of 200,000 keys are stored.
 //!
-//! `cargo bench -p keycell-sqlite --bench sqlite_storage -- [lists|creates|uses]`. Without
-//! `--bench`, as in `cargo test --benches`, it does nothing.
+//! `cargo bench --workspace --bench sqlite_storage -- [lists|creates|uses]`. Without `--bench`, as
+//! in `cargo test --benches`, it does nothing.
 
 use std::{
     path::{Path, PathBuf},
@@ -96,6 +96,16 @@ fn report(name: &str, mut times: Vec<Duration>) -> Duration {
     let [median, p99, slowest] = [at(50), at(99), times.last()].map(|time| time.copied().unwrap_or_default());
     println!("{name:60} p50 {median:>10.1?}   p99 {p99:>10.1?}   max {slowest:>10.1?}");
     p99
+}
+
+/// Stores a figure where `cargo xtask bench` finds it.
+fn figure(name: &str, time: Duration) -> Result<()> {
+    let target = std::env::current_exe()?;
+    let dir = target.ancestors().nth(3).ok_or("the bench is not where cargo puts it")?.join("criterion/figures");
+    std::fs::create_dir_all(&dir)?;
+    let figure = serde_json::json!({"name": name, "nanoseconds": time.as_secs_f64() * 1e9});
+    std::fs::write(dir.join(name.replace(['/', ' '], "-")).with_extension("json"), figure.to_string())?;
+    Ok(())
 }
 
 /// Durable creates of one key a commit: in the tables of 0.1, in those of 0.2, and by the storage.
@@ -327,6 +337,7 @@ async fn lists() -> Result<()> {
         }
     }
     println!("the slowest p99 is {slowest:.1?}");
+    figure(&format!("lists in {} keys/slowest p99", 2 * KEYS), slowest)?;
     reads_beside_lists(&Arc::new(storage), now).await
 }
 
