@@ -197,6 +197,10 @@ impl<S: ChangeFeed> Storage for LeasedCache<S> {
     ) -> Result<Option<ProjectWithRole>, StorageError> {
         self.storage().find_project(reference, user_id).await
     }
+
+    async fn close(&self) {
+        self.storage().close().await;
+    }
 }
 
 impl<S: ChangeFeed + ProjectStorage> ProjectStorage for LeasedCache<S> {

@@ -285,7 +285,7 @@ caught! {
         "u64::from(self.window_seconds) * 1_000_000 / u64::from(self.requests)",
         by "limits: an interval that is no whole number of microseconds is rounded up";
     locks_out_after_the_clock_was_set_back: "rate_limit.rs",
-        "state.saturating_sub(now).clamp(0, capacity)" => "state.saturating_sub(now).max(0)",
+        "state.saturating_sub(now).max(0).min(capacity)" => "state.saturating_sub(now).max(0)",
         by "limits: after the clock was set back, a state that is too late counts as a used-up limit";
     records_the_use_of_a_limited_verification: "guest/verify.rs",
         "return Ok(Err(Refusal::RateLimited(limited)))" =>
