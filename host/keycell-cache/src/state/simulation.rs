@@ -28,6 +28,7 @@ struct Host {
 }
 
 /// What happens at a time.
+#[expect(clippy::large_enum_variant, reason = "a simulation has few steps at a time")]
 enum Step {
     Find { host: usize },
     Snapshot { host: usize, lookup: String, read: Read },
