@@ -1,8 +1,7 @@
 import core from '#generated/keycell.core.wasm';
 import core2 from '#generated/keycell.core2.wasm';
-import core3 from '#generated/keycell.core3.wasm';
 
-const FILES = { 'keycell.core.wasm': core, 'keycell.core2.wasm': core2, 'keycell.core3.wasm': core3 };
+const FILES = { 'keycell.core.wasm': core, 'keycell.core2.wasm': core2 };
 const modules = new Map(Object.entries(FILES).map(([file, bytes]) => [file, new WebAssembly.Module(bytes)]));
 
 /** Returns a core module of the component. The bundle holds them, compiled once for each page. */
