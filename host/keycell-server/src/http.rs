@@ -37,7 +37,7 @@ use axum::{
     http::StatusCode,
     middleware::{from_fn, from_fn_with_state},
 };
-use keycell::{Keycell, ProjectStorage};
+use keycell::{AnyStorage, Keycell};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 #[cfg(feature = "pages")]
@@ -52,9 +52,9 @@ use self::{gate::Gate, metrics::Metrics, request_limit::RequestLimit};
 use crate::mcp::McpServer;
 
 /// The routes of a server and their shared state.
-pub struct Routes<S: ProjectStorage> {
-    pub keycell: Arc<Keycell<S>>,
-    pub mcp: McpServer<S>,
+pub struct Routes {
+    pub keycell: Arc<Keycell<AnyStorage>>,
+    pub mcp: McpServer,
     pub allowed_hosts: AllowedHosts,
     pub trusted_proxies: TrustedProxies,
     pub max_requests_per_client: usize,
@@ -65,7 +65,7 @@ pub struct Routes<S: ProjectStorage> {
     pub pages: Option<Pages>,
 }
 
-impl<S: ProjectStorage> Routes<S> {
+impl Routes {
     /// The routers of the main listener and of the listener for metrics.
     pub fn routers(self) -> serde_json::Result<(Routers, Routers)> {
         let metrics = Arc::new(Metrics::default());

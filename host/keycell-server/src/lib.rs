@@ -1,12 +1,12 @@
 //! HTTP and MCP server for keycell, over any storage.
 //!
 //! ```no_run
-//! use keycell::{Keycell, MemoryStorage};
+//! use keycell::{AnyStorage, Keycell, MemoryStorage};
 //! use keycell_server::Server;
 //! use tokio::net::TcpListener;
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let keycell = Keycell::new(MemoryStorage::default())?;
+//! let keycell = Keycell::new(AnyStorage::new(MemoryStorage::default()))?;
 //! let listener = TcpListener::bind("127.0.0.1:8787").await?;
 //! let stop = std::future::pending();
 //! Server::new(keycell).allowed_hosts(["keys.example.com"]).serve(listener, stop).await?;

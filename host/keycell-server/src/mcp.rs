@@ -10,7 +10,7 @@ use std::{
 
 use axum::http::request::Parts;
 use keycell::{
-    Caller, Error, Keycell, ProjectStorage,
+    AnyStorage, Caller, Error, Keycell,
     tools::{self, DEFAULT_TOOLS, Effect, GROUP, TOOLS, ToolError},
 };
 use rmcp::{
@@ -105,27 +105,17 @@ impl HttpCall {
 }
 
 /// The MCP server.
-pub struct McpServer<S: ProjectStorage> {
-    keycell: Arc<Keycell<S>>,
+#[derive(Clone)]
+pub struct McpServer {
+    keycell: Arc<Keycell<AnyStorage>>,
     callers: Callers,
     tools: Arc<[Tool]>,
     redact_text: bool,
 }
 
-impl<S: ProjectStorage> Clone for McpServer<S> {
-    fn clone(&self) -> Self {
-        Self {
-            keycell: Arc::clone(&self.keycell),
-            callers: self.callers.clone(),
-            tools: Arc::clone(&self.tools),
-            redact_text: self.redact_text,
-        }
-    }
-}
-
-impl<S: ProjectStorage> McpServer<S> {
+impl McpServer {
     /// Creates a server for this authority's tools.
-    pub fn new(keycell: Arc<Keycell<S>>, callers: Callers, options: McpOptions) -> Result<Self, SchemaError> {
+    pub fn new(keycell: Arc<Keycell<AnyStorage>>, callers: Callers, options: McpOptions) -> Result<Self, SchemaError> {
         let count = if options.all_tools { TOOLS.len() } else { DEFAULT_TOOLS };
         let tools = TOOLS.iter().take(count).map(described).collect::<Result<_, _>>()?;
         Ok(Self { keycell, callers, tools, redact_text: options.redact_text })
@@ -176,7 +166,7 @@ impl<S: ProjectStorage> McpServer<S> {
     }
 }
 
-impl<S: ProjectStorage> ServerHandler for McpServer<S> {
+impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(Implementation::new("keycell", env!("CARGO_PKG_VERSION")))

@@ -3,7 +3,7 @@
 use std::{future::Future, io, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
-use keycell::{Keycell, ProjectStorage};
+use keycell::{AnyStorage, Keycell};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
@@ -39,8 +39,8 @@ pub enum ServerError {
 }
 
 /// The HTTP server: MCP, REST, gateways and health probes.
-pub struct Server<S: ProjectStorage> {
-    keycell: Arc<Keycell<S>>,
+pub struct Server {
+    keycell: Arc<Keycell<AnyStorage>>,
     options: McpOptions,
     allowed_hosts: Vec<String>,
     trusted_proxies: Vec<IpNet>,
@@ -53,9 +53,9 @@ pub struct Server<S: ProjectStorage> {
     sign_in: Option<SignIn>,
 }
 
-impl<S: ProjectStorage> Server<S> {
+impl Server {
     /// Creates a server with default settings.
-    pub fn new(keycell: impl Into<Arc<Keycell<S>>>) -> Self {
+    pub fn new(keycell: impl Into<Arc<Keycell<AnyStorage>>>) -> Self {
         Self {
             keycell: keycell.into(),
             options: McpOptions::default(),

@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
 
-use keycell::{Caller, Keycell, ProjectStorage};
+use keycell::{AnyStorage, Caller, Keycell};
 use rmcp::{
     RoleServer, ServiceExt,
     model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
@@ -49,8 +49,8 @@ pub enum StdioError {
 /// # Errors
 ///
 /// [`StdioError::Handshake`] if the client does not speak MCP.
-pub async fn serve_stdio<S: ProjectStorage>(
-    keycell: Arc<Keycell<S>>,
+pub async fn serve_stdio(
+    keycell: Arc<Keycell<AnyStorage>>,
     caller: Caller,
     options: McpOptions,
     stop: impl Future<Output = ()>,
@@ -63,8 +63,8 @@ pub async fn serve_stdio<S: ProjectStorage>(
 /// # Errors
 ///
 /// [`StdioError::Handshake`] if the client does not speak MCP.
-pub async fn serve_lines<S: ProjectStorage, R, W>(
-    keycell: Arc<Keycell<S>>,
+pub async fn serve_lines<R, W>(
+    keycell: Arc<Keycell<AnyStorage>>,
     caller: Caller,
     options: McpOptions,
     (input, output): (R, W),

@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
-use keycell::{Caller, Error, ProjectStorage, Refusal, SecretKey, Verification, VerifiedApiKey};
+use keycell::{Caller, Error, Refusal, SecretKey, Verification, VerifiedApiKey};
 
 use super::{
     authentication::{invalid_key, lacks_scope, no_key, seconds, take_bearer},
@@ -34,16 +34,16 @@ const STATUS: HeaderName = HeaderName::from_static("x-keycell-status");
 const PATH: &str = "/v1/authorize";
 
 /// The routes of authorization.
-pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>) -> Router {
+pub fn routes(gate: Arc<Gate>) -> Router {
     Router::new()
-        .route(PATH, any(handle::<S>))
-        .route("/v1/authorize/", any(handle::<S>))
-        .route("/v1/authorize/{*rest}", any(handle::<S>))
+        .route(PATH, any(handle))
+        .route("/v1/authorize/", any(handle))
+        .route("/v1/authorize/{*rest}", any(handle))
         .with_state(gate)
 }
 
-async fn handle<S: ProjectStorage>(
-    State(gate): State<Arc<Gate<S>>>,
+async fn handle(
+    State(gate): State<Arc<Gate>>,
     Extension(ClientAddress(client)): Extension<ClientAddress>,
     mut request: Request,
 ) -> Response {
@@ -89,12 +89,7 @@ fn take_key(headers: &mut HeaderMap) -> Option<SecretKey> {
     take_bearer(headers).or(alone)
 }
 
-async fn authorize<S: ProjectStorage>(
-    gate: &Gate<S>,
-    client: std::net::IpAddr,
-    key: SecretKey,
-    scopes: &[String],
-) -> Response {
+async fn authorize(gate: &Gate, client: std::net::IpAddr, key: SecretKey, scopes: &[String]) -> Response {
     let attempt = gate.wrong_keys.begin(client, key.expose()).await;
     let scopes: Vec<_> = scopes.iter().map(String::as_str).collect();
     let timer = gate.metrics.call();
@@ -152,7 +147,7 @@ fn encoded(value: &str) -> String {
     value.bytes().enumerate().map(encode).collect()
 }
 
-fn refused<S: ProjectStorage>(gate: &Gate<S>, refusal: &Refusal) -> Response {
+fn refused(gate: &Gate, refusal: &Refusal) -> Response {
     gate.metrics.refusal(refusal);
     match refusal {
         Refusal::MissingScopes(scopes) => lacks_scope(&scopes.join(" ")),

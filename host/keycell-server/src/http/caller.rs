@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use keycell::{CallerDetails, Policy, ProjectStorage, Scope};
+use keycell::{CallerDetails, Policy, Scope};
 use serde::Serialize;
 
 use super::{
@@ -19,12 +19,12 @@ use super::{
 };
 
 /// The route.
-pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>) -> Router {
-    Router::new().route("/v1/caller", get(describe::<S>)).with_state(gate)
+pub fn routes(gate: Arc<Gate>) -> Router {
+    Router::new().route("/v1/caller", get(describe)).with_state(gate)
 }
 
-async fn describe<S: ProjectStorage>(
-    State(gate): State<Arc<Gate<S>>>,
+async fn describe(
+    State(gate): State<Arc<Gate>>,
     Extension(ClientAddress(client)): Extension<ClientAddress>,
     mut request: Request,
 ) -> Response {

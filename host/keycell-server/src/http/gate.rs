@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::response::Response;
-use keycell::{Caller, Error, Keycell, ProjectStorage, SecretKey};
+use keycell::{AnyStorage, Caller, Error, Keycell, SecretKey};
 
 use super::{
     authentication::{invalid_key, lacks_scope, public_part},
@@ -14,15 +14,15 @@ use super::{
 use crate::outcome::Outcome;
 
 /// The authority with its limits and metrics, for the routes.
-pub struct Gate<S: ProjectStorage> {
-    pub keycell: Arc<Keycell<S>>,
+pub struct Gate {
+    pub keycell: Arc<Keycell<AnyStorage>>,
     pub wrong_keys: WrongKeys,
     pub metrics: Arc<Metrics>,
 }
 
-impl<S: ProjectStorage> Gate<S> {
+impl Gate {
     /// Creates a gate to this authority.
-    pub fn new(keycell: Arc<Keycell<S>>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(keycell: Arc<Keycell<AnyStorage>>, metrics: Arc<Metrics>) -> Self {
         Self { keycell, wrong_keys: WrongKeys::default(), metrics }
     }
 
@@ -31,7 +31,7 @@ impl<S: ProjectStorage> Gate<S> {
         &self,
         client: IpAddr,
         key: SecretKey,
-        call: impl AsyncFnOnce(&Keycell<S>, &Caller) -> Result<T, Error>,
+        call: impl AsyncFnOnce(&Keycell<AnyStorage>, &Caller) -> Result<T, Error>,
     ) -> Result<T, Response> {
         let attempt = self.wrong_keys.begin(client, key.expose()).await;
         let timer = self.metrics.call();

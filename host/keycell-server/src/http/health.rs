@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use keycell::{Keycell, ProjectStorage};
+use keycell::{AnyStorage, Keycell, ProjectStorage};
 use tokio::{sync::Mutex, time::timeout};
 
 /// The timeout of a check of the storage.
@@ -16,19 +16,19 @@ const READY_TIMEOUT: Duration = Duration::from_secs(5);
 const READY_FRESHNESS: Duration = Duration::from_secs(1);
 
 /// The routes `/healthz` and `/readyz`.
-pub fn routes<S: ProjectStorage>(keycell: Arc<Keycell<S>>) -> Router {
+pub fn routes(keycell: Arc<Keycell<AnyStorage>>) -> Router {
     let readiness = Arc::new(Readiness { keycell, last: Mutex::default() });
-    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(is_ready::<S>).with_state(readiness))
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(is_ready).with_state(readiness))
 }
 
-struct Readiness<S: ProjectStorage> {
-    keycell: Arc<Keycell<S>>,
+struct Readiness {
+    keycell: Arc<Keycell<AnyStorage>>,
     /// The newest result and its time. The lock is held during a check, so that only one runs at a
     /// time.
     last: Mutex<Option<(Instant, bool)>>,
 }
 
-async fn is_ready<S: ProjectStorage>(State(readiness): State<Arc<Readiness<S>>>) -> Result<&'static str, StatusCode> {
+async fn is_ready(State(readiness): State<Arc<Readiness>>) -> Result<&'static str, StatusCode> {
     let mut last = readiness.last.lock().await;
     let is_ready = match *last {
         Some((at, is_ready)) if at.elapsed() < READY_FRESHNESS => is_ready,
@@ -41,7 +41,7 @@ async fn is_ready<S: ProjectStorage>(State(readiness): State<Arc<Readiness<S>>>)
     if is_ready { Ok("ok\n") } else { Err(StatusCode::SERVICE_UNAVAILABLE) }
 }
 
-async fn check<S: ProjectStorage>(keycell: &Keycell<S>) -> bool {
+async fn check(keycell: &Keycell<AnyStorage>) -> bool {
     match timeout(READY_TIMEOUT, keycell.storage().check_ready()).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {

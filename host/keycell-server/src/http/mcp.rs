@@ -15,7 +15,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::Full;
-use keycell::{Caller, ProjectStorage};
+use keycell::Caller;
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
@@ -33,13 +33,13 @@ use crate::{
     outcome::Outcome,
 };
 
-struct Endpoint<S: ProjectStorage> {
-    gate: Arc<Gate<S>>,
-    service: StreamableHttpService<McpServer<S>, NeverSessionManager>,
+struct Endpoint {
+    gate: Arc<Gate>,
+    service: StreamableHttpService<McpServer, NeverSessionManager>,
 }
 
 /// The route `/mcp`.
-pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>, server: McpServer<S>) -> Router {
+pub fn routes(gate: Arc<Gate>, server: McpServer) -> Router {
     // The router has checked `Host` and `Origin`.
     let mut config = StreamableHttpServerConfig::default().disable_allowed_hosts();
     // Requests are stateless: there are no sessions.
@@ -48,11 +48,11 @@ pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>, server: McpServer<S>) -> Ro
     let service =
         StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config);
     let endpoint = Arc::new(Endpoint { gate, service });
-    Router::new().route("/mcp", any(handle::<S>)).with_state(endpoint)
+    Router::new().route("/mcp", any(handle)).with_state(endpoint)
 }
 
-async fn handle<S: ProjectStorage>(
-    State(endpoint): State<Arc<Endpoint<S>>>,
+async fn handle(
+    State(endpoint): State<Arc<Endpoint>>,
     Extension(ClientAddress(client)): Extension<ClientAddress>,
     mut request: Request,
 ) -> Response {
@@ -89,7 +89,7 @@ async fn handle<S: ProjectStorage>(
     }
 }
 
-impl<S: ProjectStorage> Endpoint<S> {
+impl Endpoint {
     /// Returns the response to a message, without regard to authentication.
     async fn answer(&self, head: Parts, body: Bytes) -> Response {
         let says_json = body::is_json(&head.headers);

@@ -23,7 +23,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use keycell::{Error, Keycell, ProjectStorage, Refusal};
+use keycell::{AnyStorage, Error, Keycell, Refusal};
 
 use super::client_address::{Peer, X_FORWARDED_FOR};
 use super::request_log::{method, route};
@@ -160,7 +160,7 @@ fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
 }
 
 /// The route `/metrics`.
-pub fn routes<S: ProjectStorage>(metrics: Arc<Metrics>, keycell: Arc<Keycell<S>>) -> Router {
+pub fn routes(metrics: Arc<Metrics>, keycell: Arc<Keycell<AnyStorage>>) -> Router {
     let show = async move |State(metrics): State<Arc<Metrics>>| {
         let mut text = metrics.text();
         header(&mut text, "keycell_pool_instances_in_use", "gauge", "Instances of the component that calls hold.");

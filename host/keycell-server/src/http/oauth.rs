@@ -15,7 +15,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use keycell::{ProjectStorage, Refusal, SecretKey, Verification, VerifiedApiKey};
+use keycell::{Refusal, SecretKey, Verification, VerifiedApiKey};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -33,10 +33,10 @@ use super::{
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keycell\"");
 
 /// The routes of introspection and revocation.
-pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>) -> Router {
+pub fn routes(gate: Arc<Gate>) -> Router {
     Router::new()
-        .route("/v1/introspect", post(introspect::<S>).layer(from_fn(offer_basic)))
-        .route("/v1/revoke", post(revoke::<S>))
+        .route("/v1/introspect", post(introspect).layer(from_fn(offer_basic)))
+        .route("/v1/revoke", post(revoke))
         .with_state(gate)
 }
 
@@ -52,8 +52,8 @@ async fn offer_basic(request: Request, next: Next) -> Response {
 
 /// Introspects a key. The caller presents its own key as a bearer token or as the password of
 /// Basic.
-async fn introspect<S: ProjectStorage>(
-    State(gate): State<Arc<Gate<S>>>,
+async fn introspect(
+    State(gate): State<Arc<Gate>>,
     Extension(ClientAddress(client)): Extension<ClientAddress>,
     mut request: Request,
 ) -> Response {
@@ -119,8 +119,8 @@ fn issued_at(id: &str) -> Option<i64> {
 }
 
 /// Revokes the presented key. The key itself is the caller.
-async fn revoke<S: ProjectStorage>(
-    State(gate): State<Arc<Gate<S>>>,
+async fn revoke(
+    State(gate): State<Arc<Gate>>,
     Extension(ClientAddress(client)): Extension<ClientAddress>,
     request: Request,
 ) -> Response {

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, put},
 };
-use keycell::{Caller, Error, Fault, Keycell, Member, ProjectStorage, Role};
+use keycell::{AnyStorage, Caller, Error, Fault, Keycell, Member, Role};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -28,24 +28,24 @@ use super::{
 const NO_STORE: (axum::http::HeaderName, &str) = (CACHE_CONTROL, "no-store");
 
 /// The routes of projects.
-pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>) -> Router {
+pub fn routes(gate: Arc<Gate>) -> Router {
     Router::new()
-        .route("/v1/projects", get(list::<S>).post(create::<S>))
-        .route("/v1/projects/{project}", get(see::<S>))
-        .route("/v1/projects/{project}/members", get(list_members::<S>))
-        .route("/v1/projects/{project}/members/{user_id}", put(put_member::<S>).delete(remove_member::<S>))
+        .route("/v1/projects", get(list).post(create))
+        .route("/v1/projects/{project}", get(see))
+        .route("/v1/projects/{project}/members", get(list_members))
+        .route("/v1/projects/{project}/members/{user_id}", put(put_member).delete(remove_member))
         .with_state(gate)
 }
 
-type Shared<S> = State<Arc<Gate<S>>>;
+type Shared = State<Arc<Gate>>;
 type Client = Extension<ClientAddress>;
 
-async fn list<S: ProjectStorage>(State(gate): Shared<S>, Extension(client): Client, request: Request) -> Response {
+async fn list(State(gate): Shared, Extension(client): Client, request: Request) -> Response {
     let listed = call(&gate, client, request, async |keycell, caller| keycell.list_projects(caller).await);
     answer(listed.await.map(|projects| json!({"projects": projects})))
 }
 
-async fn create<S: ProjectStorage>(State(gate): Shared<S>, Extension(client): Client, request: Request) -> Response {
+async fn create(State(gate): Shared, Extension(client): Client, request: Request) -> Response {
     let created = change(&gate, client, request, "slug", async |keycell, caller, slug: String| {
         match keycell.create_project(caller, &slug).await {
             Err(Error::Conflict) => Ok(Err(slug_taken())),
@@ -66,8 +66,8 @@ fn slug_taken() -> Response {
     problem::with_details(StatusCode::CONFLICT, details)
 }
 
-async fn see<S: ProjectStorage>(
-    State(gate): Shared<S>,
+async fn see(
+    State(gate): Shared,
     Extension(client): Client,
     Path(project): Path<String>,
     request: Request,
@@ -75,8 +75,8 @@ async fn see<S: ProjectStorage>(
     answer(call(&gate, client, request, async |keycell, caller| keycell.get_project(caller, &project).await).await)
 }
 
-async fn list_members<S: ProjectStorage>(
-    State(gate): Shared<S>,
+async fn list_members(
+    State(gate): Shared,
     Extension(client): Client,
     Path(project): Path<String>,
     request: Request,
@@ -85,8 +85,8 @@ async fn list_members<S: ProjectStorage>(
     answer(listed.await.map(|members| json!({"members": members})))
 }
 
-async fn put_member<S: ProjectStorage>(
-    State(gate): Shared<S>,
+async fn put_member(
+    State(gate): Shared,
     Extension(client): Client,
     Path((project, user_id)): Path<(String, String)>,
     request: Request,
@@ -98,13 +98,14 @@ async fn put_member<S: ProjectStorage>(
     answer(put.await)
 }
 
-async fn remove_member<S: ProjectStorage>(
-    State(gate): Shared<S>,
+async fn remove_member(
+    State(gate): Shared,
     Extension(client): Client,
     Path((project, user_id)): Path<(String, String)>,
     request: Request,
 ) -> Response {
-    let remove = async |keycell: &Keycell<S>, caller: &Caller| keycell.remove_member(caller, &project, &user_id).await;
+    let remove =
+        async |keycell: &Keycell<AnyStorage>, caller: &Caller| keycell.remove_member(caller, &project, &user_id).await;
     match call(&gate, client, request, remove).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(refused) => refused,
@@ -119,23 +120,23 @@ fn answer(result: Result<impl serde::Serialize, Response>) -> Response {
 }
 
 /// A call without a body.
-async fn call<S: ProjectStorage, T>(
-    gate: &Gate<S>,
+async fn call<T>(
+    gate: &Gate,
     ClientAddress(client): ClientAddress,
     mut request: Request,
-    call: impl AsyncFnOnce(&Keycell<S>, &Caller) -> Result<T, Error>,
+    call: impl AsyncFnOnce(&Keycell<AnyStorage>, &Caller) -> Result<T, Error>,
 ) -> Result<T, Response> {
     let key = take_bearer(request.headers_mut()).ok_or_else(no_key)?;
     gate.call(client, key, call).await
 }
 
 /// A call whose body is a JSON object with this one member.
-async fn change<S: ProjectStorage, A: DeserializeOwned, T>(
-    gate: &Gate<S>,
+async fn change<A: DeserializeOwned, T>(
+    gate: &Gate,
     ClientAddress(client): ClientAddress,
     mut request: Request,
     member: &str,
-    call: impl AsyncFnOnce(&Keycell<S>, &Caller, A) -> Result<T, Error>,
+    call: impl AsyncFnOnce(&Keycell<AnyStorage>, &Caller, A) -> Result<T, Error>,
 ) -> Result<T, Response> {
     let key = take_bearer(request.headers_mut()).ok_or_else(no_key)?;
     let (head, body) = request.into_parts();

@@ -19,7 +19,7 @@ use axum::{
 };
 use bytes::Bytes;
 use keycell::{
-    Error, Fault, ProjectStorage,
+    Error, Fault,
     tools::{self, ToolError},
 };
 use serde_json::{Map, Value};
@@ -39,19 +39,19 @@ use crate::json;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The routes of all operations.
-pub fn routes<S: ProjectStorage>(gate: Arc<Gate<S>>) -> serde_json::Result<Router> {
+pub fn routes(gate: Arc<Gate>) -> serde_json::Result<Router> {
     let mut router = Router::new();
     for operation in &OPERATIONS {
-        router = router.route(operation.path, route::<S>(operation)?);
+        router = router.route(operation.path, route(operation)?);
     }
     Ok(router.with_state(gate))
 }
 
-fn route<S: ProjectStorage>(operation: &'static Operation) -> serde_json::Result<MethodRouter<Arc<Gate<S>>>> {
+fn route(operation: &'static Operation) -> serde_json::Result<MethodRouter<Arc<Gate>>> {
     let schema = operation.tool().map_or("null", |tool| tool.input_schema);
     let schema: Arc<Value> = Arc::new(serde_json::from_str(schema)?);
     let filter = MethodFilter::try_from(operation.method.clone()).unwrap_or(MethodFilter::GET);
-    let handler = async move |State(gate): State<Arc<Gate<S>>>,
+    let handler = async move |State(gate): State<Arc<Gate>>,
                               Extension(ClientAddress(client)): Extension<ClientAddress>,
                               path: Option<Path<String>>,
                               mut request: Request| {

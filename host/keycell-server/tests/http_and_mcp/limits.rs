@@ -9,10 +9,7 @@ use std::{
 use keycell_server::Server;
 use tokio::task::JoinSet;
 
-use crate::{
-    storage::TestStorage,
-    support::{PING, TestServer, bearer, connect_from, raw_ping, status_of},
-};
+use crate::support::{PING, TestServer, bearer, connect_from, raw_ping, status_of};
 
 /// The maximum time of the response to a valid key.
 const PROMPT: Duration = Duration::from_millis(500);
@@ -131,7 +128,7 @@ fn storage_that_is_busy_costs_no_valid_key_its_tokens() {
     server.ping("wrong").assert_is_problem(401);
 }
 
-fn behind_proxy(server: Server<TestStorage>) -> Server<TestStorage> {
+fn behind_proxy(server: Server) -> Server {
     server.trusted_proxies(["127.0.0.1/32".parse().unwrap()])
 }
 

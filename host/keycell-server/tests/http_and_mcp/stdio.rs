@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use keycell::{Caller, Keycell, MemoryStorage};
+use keycell::{AnyStorage, Caller, Keycell, MemoryStorage};
 use keycell_server::{McpOptions, StdioError, serve_lines};
 use serde_json::{Value, json};
 use tokio::{
@@ -23,7 +23,7 @@ impl Client {
     fn new() -> Self {
         let (client, server) = duplex(1 << 16);
         let (input, output) = split(server);
-        let keycell = Arc::new(Keycell::new(MemoryStorage::default()).unwrap());
+        let keycell = Arc::new(Keycell::new(AnyStorage::new(MemoryStorage::default())).unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let options = McpOptions::default().with_all_tools(true);
         let server = tokio::spawn(async move {

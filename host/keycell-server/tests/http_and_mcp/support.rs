@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keycell::{Caller, IssueApiKey, Keycell};
+use keycell::{AnyStorage, Caller, IssueApiKey, Keycell};
 use keycell_server::{McpOptions, Server};
 use serde_json::{Value, json};
 use tokio::{
@@ -27,7 +27,7 @@ pub const ALL_SCOPES: [&str; 3] = ["api-keys:read", "api-keys:write", "api-keys:
 pub struct TestServer {
     pub address: SocketAddr,
     pub storage: TestStorage,
-    pub keycell: Arc<Keycell<TestStorage>>,
+    pub keycell: Arc<Keycell<AnyStorage>>,
     pub runtime: Runtime,
     stop: Option<oneshot::Sender<()>>,
 }
@@ -39,10 +39,10 @@ impl TestServer {
     }
 
     /// A server with these settings.
-    pub fn with(settings: impl FnOnce(Server<TestStorage>) -> Server<TestStorage>) -> Self {
+    pub fn with(settings: impl FnOnce(Server) -> Server) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let storage = TestStorage::new();
-        let keycell = Arc::new(Keycell::new(storage.clone()).unwrap());
+        let keycell = Arc::new(Keycell::new(AnyStorage::new(storage.clone())).unwrap());
         let context = runtime.enter();
         let server = settings(Server::new(Arc::clone(&keycell)));
         drop(context);
