@@ -6,7 +6,7 @@ use std::{
 };
 
 use keycell_component::key::holds_part_of_key;
-use tracing_appender::non_blocking::{self, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 /// The line in place of one that holds an API key.
@@ -17,6 +17,9 @@ const COMMANDS: &str = "warn,keycell=info,keycell_server=warn";
 /// The filter of `keycell serve`: every line of keycell, and warnings of its dependencies. The MCP SDK
 /// would warn of each mistake of a client.
 const SERVER: &str = "warn,rmcp=error,keycell=info";
+
+/// The maximum number of lines that wait for the log consumer. The queue is allocated at the start.
+const MAX_WAITING_LINES: usize = 4096;
 
 /// The form of the log.
 pub enum Form {
@@ -40,7 +43,8 @@ pub fn to_stderr(form: &Form) -> WorkerGuard {
         Form::Json => SERVER,
     };
     let filter = EnvFilter::builder().parse_lossy(configured.as_deref().unwrap_or(default));
-    let (writer, guard) = non_blocking::NonBlocking::new(WithoutKeys(anstream::stderr()));
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING_LINES).finish(WithoutKeys(anstream::stderr()));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match form {
         Form::Off | Form::Text => log.without_time().init(),
