@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use wasmtime::{Result, bail};
+use wasmtime::{Result, bail, error::Context as _};
 
 use crate::{
     bindings::{
@@ -40,7 +40,8 @@ pub(crate) struct Shared<S> {
 /// The imports of one call's instance.
 pub(crate) struct Imports<S> {
     pub shared: Arc<Shared<S>>,
-    pub caller: Caller,
+    /// The caller; `None` until a call begins.
+    pub caller: Option<Caller>,
     /// Whether the call has counted a verification for a rate limit.
     pub has_counted: bool,
 }
@@ -137,7 +138,7 @@ impl<S: Storage> wit::Host for Imports<S> {
 
 impl<S: Storage> context::Host for Imports<S> {
     fn get_caller(&mut self) -> Result<context::Caller> {
-        Ok((&self.caller).into())
+        Ok(self.caller.as_ref().context("no call has begun")?.into())
     }
 
     fn get_policy(&mut self) -> Result<context::Policy> {

@@ -28,6 +28,7 @@
 
 #![deny(missing_docs, unsafe_code)]
 
+mod ahead;
 mod api_key;
 mod arguments;
 mod at_once;

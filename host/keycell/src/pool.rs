@@ -9,6 +9,8 @@ use crate::{component::ComponentError, engine_config};
 
 /// The maximum number of instances at the same time; further calls wait.
 const MAX_INSTANCES: u32 = 64;
+/// The maximum number of instances that are made ahead, for later calls.
+const MAX_AHEAD: u32 = 8;
 /// The maximum number of calls that write at the same time, so that calls that wait for the disk or
 /// for a lock leave slots for reads.
 const MAX_WRITES: usize = 32;
@@ -30,6 +32,8 @@ pub struct Pool {
     pub engine: Engine,
     /// One permit for each instance.
     pub instances: Semaphore,
+    /// One permit for each instance that is made ahead.
+    pub ahead: Semaphore,
     /// One permit for each call that lists.
     pub lists: Semaphore,
     /// One permit for each call that writes.
@@ -50,13 +54,14 @@ impl Pool {
     }
 
     fn new() -> wasmtime::Result<Self> {
+        let total = MAX_INSTANCES + MAX_AHEAD;
         let mut pooling = PoolingAllocationConfig::new();
         pooling
-            .total_component_instances(MAX_INSTANCES)
-            .total_core_instances(MAX_INSTANCES * MAX_CORE_INSTANCES)
-            .total_memories(MAX_INSTANCES)
-            .total_tables(MAX_INSTANCES * 2)
-            .total_stacks(MAX_INSTANCES)
+            .total_component_instances(total)
+            .total_core_instances(total * MAX_CORE_INSTANCES)
+            .total_memories(total)
+            .total_tables(total * 2)
+            .total_stacks(total)
             .max_memories_per_component(1)
             .max_tables_per_component(2)
             .max_core_instances_per_component(MAX_CORE_INSTANCES)
@@ -78,6 +83,7 @@ impl Pool {
         Ok(Self {
             engine,
             instances: Semaphore::new(MAX_INSTANCES as usize),
+            ahead: Semaphore::new(MAX_AHEAD as usize),
             lists: Semaphore::new(MAX_LISTS),
             writes: Semaphore::new(MAX_WRITES),
         })

@@ -11,6 +11,7 @@ use wasmtime::{
 };
 
 use crate::{
+    ahead::Ahead,
     at_once,
     bindings::{self, KeycellPre, exports::keycell::api_keys::api_keys::Error},
     caller::Caller,
@@ -123,6 +124,12 @@ impl<S> State<S> {
     }
 }
 
+/// An instance that has served no call.
+pub struct Fresh<S: 'static> {
+    store: Store<State<S>>,
+    instance: Instance,
+}
+
 /// Decides at an epoch tick, given its number, whether a call goes on.
 type OnTick<S> = fn(u32, &mut State<S>) -> wasmtime::Result<UpdateDeadline>;
 
@@ -133,6 +140,7 @@ pub struct Sandbox<S: Storage> {
     pre_at_once: InstancePre<State<S>>,
     exports: HashMap<Export, ComponentExportIndex>,
     shared: Arc<Shared<S>>,
+    ahead: Ahead<S>,
 }
 
 impl<S: Storage> Sandbox<S> {
@@ -149,7 +157,8 @@ impl<S: Storage> Sandbox<S> {
             Ok((pre, at_once::link(&pool.engine, &component.compiled)?, exports(component)?))
         };
         let (pre, pre_at_once, exports) = link().map_err(|error: wasmtime::Error| ComponentError::world(&error))?;
-        Ok(Self { pool, pre, pre_at_once, exports, shared: Arc::new(shared) })
+        let ahead = Ahead::new(&pool.ahead);
+        Ok(Self { pool, pre, pre_at_once, exports, shared: Arc::new(shared), ahead })
     }
 
     /// The state that all calls share.
@@ -200,7 +209,8 @@ impl<S: Storage> Sandbox<S> {
 
     /// Makes a fresh instance whose calls do not wait for storage.
     pub fn instantiate_at_once(&self, caller: &Caller) -> wasmtime::Result<(Store<State<S>>, Instance)> {
-        let mut store = self.store(caller, at_once::on_tick);
+        let mut store = self.store(at_once::on_tick);
+        store.data_mut().imports.caller = Some(caller.clone());
         let instance = self.pre_at_once.instantiate(&mut store)?;
         Ok((store, instance))
     }
@@ -212,9 +222,20 @@ impl<S: Storage> Sandbox<S> {
         calls: impl AsyncFnOnce(Store<State<S>>, &Instance) -> wasmtime::Result<T>,
     ) -> wasmtime::Result<T> {
         let _instance_permit = self.pool.instances.acquire().await?;
-        let mut store = self.store(caller, on_tick);
+        let Fresh { mut store, instance } = match self.ahead.take() {
+            Some(fresh) => fresh,
+            None => self.instantiate().await?,
+        };
+        store.set_epoch_deadline(1);
+        store.data_mut().imports.caller = Some(caller.clone());
+        self.ahead.during(calls(store, &instance), || self.instantiate()).await
+    }
+
+    /// Makes a fresh instance.
+    pub async fn instantiate(&self) -> wasmtime::Result<Fresh<S>> {
+        let mut store = self.store(on_tick);
         let instance = self.pre.instantiate_async(&mut store).await?;
-        calls(store, &instance).await
+        Ok(Fresh { store, instance })
     }
 
     /// An export of an instance, with its type checked.
@@ -232,9 +253,9 @@ impl<S: Storage> Sandbox<S> {
         instance.get_typed_func(store, index)
     }
 
-    fn store(&self, caller: &Caller, on_tick: OnTick<S>) -> Store<State<S>> {
+    fn store(&self, on_tick: OnTick<S>) -> Store<State<S>> {
         let state = State {
-            imports: Imports { shared: Arc::clone(&self.shared), caller: caller.clone(), has_counted: false },
+            imports: Imports { shared: Arc::clone(&self.shared), caller: None, has_counted: false },
             limits: StoreLimitsBuilder::new().memory_size(pool::MAX_MEMORY).trap_on_grow_failure(true).build(),
         };
         let mut store = Store::new(&self.pool.engine, state);
