@@ -27,6 +27,12 @@ const RATIOS: &[(&str, &str, &str, &str)] = &[
         "at most 1.3",
     ),
     (
+        "verify, 10,000,000 keys / 100,000 keys",
+        "growth 10000000 keys/verify",
+        "growth 100000 keys/verify",
+        "at most 1.5",
+    ),
+    (
         "durable create, fresh instance / native",
         "create in turn/fresh instance",
         "create in turn/native",
@@ -64,6 +70,10 @@ pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
     if args == ["lists"] {
         say("Building and running the benchmark of lists in a database of 2,000,000 keys");
         return Ok(cmd!(shell, "cargo bench --workspace --bench sqlite_storage -- lists").run()?);
+    }
+    if args == ["growth"] {
+        say("Building and running the benchmark of 10,000 to 10,000,000 keys: it needs some 4 GB of disk");
+        return Ok(cmd!(shell, "cargo bench --workspace --bench growth").run()?);
     }
     say("Building and running the benchmarks: the first build takes about ten minutes on two cores");
     cmd!(shell, "cargo bench --workspace --bench calls -- {args...}").run()?;

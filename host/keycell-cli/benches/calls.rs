@@ -14,8 +14,8 @@ use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, meas
 use keycell::{CreateApiKey, bench};
 use tokio::runtime::Runtime;
 use world::{
-    STORED, World, figure, native_create, native_get, native_record, native_verify, percentile, runtime, verify,
-    with_wrong_checksum,
+    STORED, World, figure, native_create, native_get, native_record, native_verify, percentile, random, runtime,
+    verify, with_wrong_checksum,
 };
 
 const MANY_STORED: usize = 1_000_000;
@@ -132,7 +132,7 @@ fn verifications(criterion: &mut Criterion) {
 
 fn refusals(criterion: &mut Criterion, world: &Arc<World>, stored: usize) {
     let wrong_checksum = with_wrong_checksum(&world.key(1).key);
-    let unknown = native_record(1, "unknown").0.into_text();
+    let unknown = native_record(1, "unknown", &mut random).0.into_text();
     let revoked = world.key(2).key.clone();
     runtime(1).block_on(world.keycell.revoke_api_key(&world.caller, world.id(2), None, None)).expect("revoked");
 

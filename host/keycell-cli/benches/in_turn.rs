@@ -3,18 +3,12 @@
 
 mod world;
 
-use std::{
-    env,
-    hint::black_box,
-    path::Path,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{env, hint::black_box, path::Path, process::Command};
 
 use keycell::{CreateApiKey, bench};
 use keycell_sqlite::SqliteStorage;
 use world::{
-    STORED, USER, World, figure, native_create, native_get, native_verify, percentile, runtime, verify,
+    STORED, USER, World, figure, native_create, native_get, native_verify, percentile, runtime, time, verify,
     with_wrong_checksum,
 };
 
@@ -91,15 +85,6 @@ async fn in_turn(name: &str, Rounds(rounds, calls): Rounds, native: impl AsyncFn
     }
     figure(&format!("{name} in turn/native"), percentile(natives, 50));
     figure(&format!("{name} in turn/fresh instance"), percentile(freshes, 50));
-}
-
-/// The mean time of these calls.
-async fn time(from: u64, calls: u64, call: &impl AsyncFn(u64)) -> Duration {
-    let began = Instant::now();
-    for n in from..from + calls {
-        call(n).await;
-    }
-    began.elapsed() / u32::try_from(calls).expect("few")
 }
 
 fn run(command: &mut Command) {

@@ -6,7 +6,7 @@ use std::{
     hint::black_box,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use keycell::{
@@ -78,25 +78,8 @@ fn fill(path: &Path, stored: usize) -> Vec<Sample> {
     let transaction = connection.transaction().expect("a transaction");
     let mut keys = Vec::with_capacity(SAMPLES);
     for n in 0..stored {
-        let (key, record) = native_record(1_700_000_000_000 + n as u64, "filling");
-        transaction
-            .prepare_cached(
-                "INSERT INTO api_keys (id, prefix, lookup, hash, user_id, name, scopes, created_at, updated_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
-            )
-            .and_then(|mut insert| {
-                insert.execute((
-                    &record.id,
-                    &record.prefix,
-                    &record.lookup,
-                    &record.hash,
-                    &record.user_id,
-                    &record.name,
-                    r#"["api-keys:read","api-keys:write"]"#,
-                    record.created_at,
-                ))
-            })
-            .expect("an insert");
+        let (key, record) = native_record(1_700_000_000_000 + n as u64, "filling", &mut random);
+        insert(&transaction, &record);
         if n % (stored / SAMPLES).max(1) == 0 {
             keys.push(Sample { id: record.id, key: key.into_text() });
         }
@@ -105,18 +88,40 @@ fn fill(path: &Path, stored: usize) -> Vec<Sample> {
     keys
 }
 
-fn random(bytes: &mut [u8]) {
+/// Inserts a key with SQL, without its event.
+pub fn insert(connection: &rusqlite::Connection, record: &KeyRecord) {
+    connection
+        .prepare_cached(
+            "INSERT INTO api_keys (id, prefix, lookup, hash, user_id, name, scopes, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+        )
+        .and_then(|mut insert| {
+            insert.execute((
+                &record.id,
+                &record.prefix,
+                &record.lookup,
+                &record.hash,
+                &record.user_id,
+                &record.name,
+                r#"["api-keys:read","api-keys:write"]"#,
+                record.created_at,
+            ))
+        })
+        .expect("an insert");
+}
+
+pub fn random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("random bytes");
 }
 
 /// Makes a key and its record by the component's own rules, without the component.
-pub fn native_record(now: u64, name: &str) -> (Key, KeyRecord) {
+pub fn native_record(now: u64, name: &str, random: &mut impl FnMut(&mut [u8])) -> (Key, KeyRecord) {
     let prefix = Prefix::default();
     let caller = Actor::user(USER.to_owned(), SCOPES.map(str::to_owned).into(), false);
     let defaults: Vec<_> = SCOPES.iter().filter_map(|scope| Scope::parse(scope)).collect();
     let time = Time::from_millis(now as i64).expect("a time");
-    let id = ApiKeyId::mint(time, &mut random);
-    let key = Key::mint(&prefix, &mut random);
+    let id = ApiKeyId::mint(time, random);
+    let key = Key::mint(&prefix, random);
     let mut record = KeyRecord::default();
     record.id = id.to_string();
     record.prefix = prefix.as_str().to_owned();
@@ -144,7 +149,7 @@ pub fn native_event(record: &KeyRecord) -> EventRecord {
 
 pub async fn native_create(storage: &SqliteStorage) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
-    let (key, record) = native_record(now, "bench");
+    let (key, record) = native_record(now, "bench", &mut random);
     let event = native_event(&record);
     let time = Time::from_millis(record.created_at).expect("a time").to_rfc3339();
     storage.insert_key(record, event, None).await.expect("stored");
@@ -190,6 +195,15 @@ pub fn runtime(threads: usize) -> Runtime {
     Builder::new_multi_thread().worker_threads(threads).enable_all().build().expect("a runtime")
 }
 
+/// The mean time of these calls.
+pub async fn time(from: u64, calls: u64, call: &impl AsyncFn(u64)) -> Duration {
+    let began = Instant::now();
+    for n in from..from + calls {
+        call(n).await;
+    }
+    began.elapsed() / u32::try_from(calls).expect("few")
+}
+
 pub fn percentile(mut times: Vec<Duration>, percent: usize) -> Duration {
     times.sort_unstable();
     times[times.len() * percent / 100]
@@ -202,7 +216,8 @@ pub fn figure(name: &str, time: Duration) {
     std::fs::create_dir_all(&dir).expect("a directory");
     let figure = serde_json::json!({ "name": name, "nanoseconds": time.as_secs_f64() * 1e9 });
     std::fs::write(dir.join(name.replace(['/', ' '], "-")).with_extension("json"), figure.to_string()).expect("a file");
-    println!("{name}: {time:?}");
+    // Not between the lines of a table.
+    eprintln!("{name}: {time:?}");
 }
 
 pub async fn verify(world: &World, key: &str) -> bool {
