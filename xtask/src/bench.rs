@@ -77,7 +77,7 @@ pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
     }
     say("Building and running the benchmarks: the first build takes about ten minutes on two cores");
     cmd!(shell, "cargo bench --workspace --bench calls -- {args...}").run()?;
-    cmd!(shell, "cargo bench --workspace --bench in_turn").run()?;
+    cmd!(shell, "cargo bench --workspace --bench in_turn --bench call_time").run()?;
     cmd!(shell, "cargo bench --workspace --bench load --bench http --bench crowd --bench sqlite_storage").run()?;
     let medians = medians(&shell.current_dir().join("target/criterion"))?;
 
