@@ -1,4 +1,4 @@
-//! A database that version 0.1 made.
+//! A database of version 0.1: made by a script with the SQL of 0.1's migration, not by 0.1 itself.
 
 use std::{fs, path::PathBuf};
 
@@ -29,7 +29,7 @@ struct Entry {
     record: KeyRecord,
 }
 
-/// The database as 0.1 left it, in a directory of its own.
+/// The database with the schema of 0.1, in a directory of its own.
 fn database() -> (tempfile::TempDir, PathBuf, Contents) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keycell.db");
