@@ -36,10 +36,15 @@ impl Entries {
         self.records.get(lookup)
     }
 
+    /// The record that is kept with this id.
+    fn with_id(&self, id: &str) -> Option<&KeyRecord> {
+        let entry = self.records.peek(self.lookups.get(id)?)?;
+        Some(&entry.record)
+    }
+
     /// Keeps a record in place of others with its id or its lookup, unless there is a newer one.
     pub fn insert(&mut self, mut record: KeyRecord, read_at: Duration) {
-        let kept = self.lookups.get(&record.id).and_then(|lookup| self.records.peek(lookup));
-        if let Some(Entry { record: kept, .. }) = kept {
+        if let Some(kept) = self.with_id(&record.id) {
             if kept.revision > record.revision {
                 return;
             }
@@ -59,6 +64,13 @@ impl Entries {
     pub fn remove(&mut self, id: &str) {
         if let Some(lookup) = self.lookups.remove(id) {
             self.records.remove(&lookup);
+        }
+    }
+
+    /// Removes the record with this id, if its revision is older.
+    pub fn remove_older(&mut self, id: &str, revision: u32) {
+        if self.with_id(id).is_some_and(|kept| kept.revision < revision) {
+            self.remove(id);
         }
     }
 

@@ -131,7 +131,11 @@ impl<S: ChangeFeed> Storage for LeasedCache<S> {
     }
 
     async fn find_key(&self, id: &str, viewer: &str) -> Result<Option<KeyWithRole>, StorageError> {
-        self.storage().find_key(id, viewer).await
+        let found = self.storage().find_key(id, viewer).await?;
+        if let Some(found) = &found {
+            self.shared.state().observe(&found.key);
+        }
+        Ok(found)
     }
 
     async fn find_key_by_lookup(&self, lookup: &str) -> Result<Option<KeyRecord>, StorageError> {

@@ -94,6 +94,15 @@ impl State {
         self.unknown.remove(name);
     }
 
+    /// Forgets records that are older than this one, which a read by id has returned: after a call
+    /// that has seen a change, such as the revocation of a key that is revoked already, the host does
+    /// not go back.
+    pub fn observe(&mut self, record: &KeyRecord) {
+        // A read that is under way may return an older record.
+        self.changes.record(&record.id);
+        self.entries.remove_older(&record.id, record.revision);
+    }
+
     /// Moves the last use of the key with this id forward.
     pub fn record_use(&mut self, id: &str, at: i64) {
         self.entries.record_use(id, at);

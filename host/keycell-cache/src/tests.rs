@@ -147,6 +147,17 @@ async fn a_change_by_this_host_is_seen_at_once() {
 }
 
 #[tokio::test]
+async fn a_change_that_this_host_has_read_is_seen_at_once() {
+    let host = Host::new().await;
+    host.network.cut_feed(true);
+    host.network.database.update_key(key(1), event(1)).await.unwrap();
+    assert_eq!(host.find(1).await.unwrap(), Some(0));
+    // As to revoke a key that is revoked already: nothing is written.
+    host.cache.find_key(&key(1).id, "").await.unwrap();
+    assert_eq!(host.find(1).await.unwrap(), Some(1));
+}
+
+#[tokio::test]
 async fn a_change_of_which_the_outcome_is_unknown_is_seen_at_once() {
     let host = Host::new().await;
     host.network.cut_feed(true);

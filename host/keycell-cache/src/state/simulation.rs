@@ -20,7 +20,7 @@ struct Key {
 
 #[derive(Default)]
 struct Host {
-    /// The revision of each key that this host has acknowledged, or returned from its cache.
+    /// The revision of each key that this host has acknowledged, or returned.
     seen: [u32; KEYS],
     /// The revision of each key that this host has acknowledged.
     written: [u32; KEYS],
@@ -31,6 +31,8 @@ struct Host {
 #[expect(clippy::large_enum_variant, reason = "a simulation has few steps at a time")]
 enum Step {
     Find { host: usize },
+    FindById { host: usize },
+    Observe { host: usize, key: usize, revision: u32 },
     Snapshot { host: usize, lookup: String, read: Read },
     Keep { host: usize, lookup: String, read: Read, found: Option<KeyRecord> },
     ReadFeed { host: usize },
@@ -81,6 +83,7 @@ impl Simulation {
             for step in [Step::ReadFeed { host }, Step::Find { host }, Step::Find { host }, Step::Change { host }] {
                 simulation.later(step);
             }
+            simulation.later(Step::FindById { host });
         }
         simulation
     }
@@ -129,6 +132,17 @@ impl Simulation {
                 }
                 let pause = Duration::from_millis(self.random(30));
                 self.at(self.now + pause, Step::Find { host });
+            }
+            Step::FindById { host } => {
+                let key = self.random_index(KEYS);
+                self.later(Step::Observe { host, key, revision: self.keys[key].revision });
+            }
+            Step::Observe { host, key, revision } => {
+                let mut record = KeyRecord::default();
+                (record.id, record.revision) = (id(key), revision);
+                self.states[host].observe(&record);
+                self.hosts[host].see(key, revision);
+                self.later(Step::FindById { host });
             }
             Step::Snapshot { host, lookup: name, read } => {
                 let found = self.keys.iter().enumerate().find(|(key, state)| lookup(*key, state.secrets) == name);

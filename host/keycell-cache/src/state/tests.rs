@@ -159,3 +159,17 @@ fn unknown_lookups_are_bounded_and_take_no_place_of_records() {
     assert!(state.unknown.len() <= MAX_UNKNOWN);
     assert_eq!(find(&state, "lookup", 0.3).unwrap(), Some(0));
 }
+
+#[test]
+fn after_a_read_by_id_an_older_record_is_not_used() {
+    let mut state = leased();
+    read(&mut state, &record("id", "lookup", 3), 0.1);
+    state.observe(&record("id", "lookup", 3));
+    state.observe(&record("id", "lookup", 2));
+    assert_eq!(find(&state, "lookup", 0.2).unwrap(), Some(3));
+    state.observe(&record("id", "lookup", 4));
+    let began = find(&state, "lookup", 0.3).unwrap_err();
+    state.observe(&record("id", "lookup", 5));
+    state.keep(began, "lookup", Some(&record("id", "lookup", 4)));
+    assert!(find(&state, "lookup", 0.4).is_err());
+}
