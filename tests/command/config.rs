@@ -97,6 +97,7 @@ fn a_mistake_is_reported_with_file_line_and_remedy() {
     for (text, line, remedy) in [
         ("\n\nprefix = 'Acme'\n", 3, "prefix must be a lowercase letter"),
         ("[server]\nlisten = 'everywhere'\n", 2, "server.listen must be an address and a port"),
+        ("[server]\n\ncache_lease = '5h'\n", 3, "server.cache_lease must be off or a duration from 100ms to 60s"),
         ("colour = 'red'\n", 1, "unknown field `colour`, expected one of `prefix`"),
         ("longest_life = '1d'\ndefault_life = '2d'\n", 2, "default_life must not be longer than longest_life"),
         ("prefix = \n", 1, ""),
@@ -112,4 +113,29 @@ fn a_mistake_is_reported_with_file_line_and_remedy() {
     assert_eq!(cli.json(&["config", "check", "--config", &file]), json!({"valid": true, "file": file}));
     assert_eq!(cli.json(&["config", "check"]), json!({"valid": true, "file": null}));
     assert!(cli.fails(1, &["list", "--config", "/does/not/exist"]).contains("cannot be read"));
+}
+
+#[test]
+fn the_cache_is_for_a_postgresql_database() {
+    let cli = Cli::new();
+    let lease =
+        |cli: &Cli, args: &[&str]| setting(&cli.json(&[&["config", "show"], args].concat()), "server.cache_lease");
+    assert_eq!(lease(&cli, &[]), (json!("off"), "default".to_owned()));
+    assert_eq!(lease(&cli, &["--cache-lease", "off"]), (json!("off"), "option".to_owned()));
+    let file = cli.file("keycell.toml", "[server]\ncache_lease = '500ms'\n");
+    for command in ["config check", "config show", "serve --listen 127.0.0.1:0"] {
+        let command: Vec<_> = command.split(' ').collect();
+        let stderr = cli.fails(1, &[&command[..], &["--config", &file]].concat());
+        assert!(stderr.contains("server.cache_lease") && stderr.contains("or set it to off"), "{stderr}");
+    }
+    assert!(cli.fails(2, &["serve", "--cache-lease", "5h"]).contains("off or a duration from 100ms to 60s"));
+
+    let postgres = Cli::on("postgres://ann@db.example.com/keys");
+    assert_eq!(lease(&postgres, &[]), (json!("2s"), "default".to_owned()));
+    assert_eq!(lease(&postgres, &["--config", &file]), (json!("500ms"), "file".to_owned()));
+    assert_eq!(postgres.json(&["config", "check", "--config", &file])["valid"], true);
+    let mut command = postgres.command();
+    command.env("KEYCELL_CACHE_LEASE", "off").args(["config", "show", "--config", &file]);
+    let shown: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    assert_eq!(setting(&shown, "server.cache_lease"), (json!("off"), "option".to_owned()));
 }

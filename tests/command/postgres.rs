@@ -1,6 +1,9 @@
 //! The commands on a PostgreSQL database.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -79,6 +82,40 @@ fn a_server_serves_the_database_of_the_url() {
     let answer = server::get(&server.url("/v1/keys"), &[("authorization", &format!("Bearer {key}"))]);
     assert_eq!((answer.status, answer.body["api_keys"][0]["name"].as_str()), (200, Some("first")));
     assert_eq!(postgres.run_at(&url, "SELECT count(*) FROM keycell.api_keys"), "1");
+}
+
+/// The counters of the cache in `/metrics`.
+fn cache_counts(server: &server::Server) -> Option<[u64; 2]> {
+    let answer = server.get("/metrics");
+    let metrics = answer.body.as_str().unwrap();
+    let count = |name| metrics.lines().find_map(|line| line.strip_prefix(name)?.parse().ok());
+    Some([count("keycell_cache_hits_total ")?, count("keycell_cache_misses_total ")?])
+}
+
+#[test]
+fn a_server_caches_keys_under_a_lease() {
+    let Some((_, url, cli)) = server_and_cli() else { return };
+    let lease = Duration::from_millis(1_500);
+    let server = server::Server::start_on(cli, "", &["--cache-lease", "1500ms"]);
+    let created = server.cli.json(&["create", "--user", "ann", "--name", "x"]);
+    let bearer = format!("Bearer {}", secret(&created));
+    let status = || server::get(&server.url("/v1/caller"), &[("authorization", &bearer)]).status;
+    // Without the first lease, nothing is cached.
+    while cache_counts(&server).unwrap()[0] < 20 {
+        assert_eq!(status(), 200);
+    }
+    let [_, misses] = cache_counts(&server).unwrap();
+    assert!(misses < 20, "{misses}");
+
+    // Another process revokes the key.
+    server.cli.json(&["revoke", id(&created), "--operator"]);
+    let revoked = Instant::now();
+    while status() == 200 {
+        assert!(revoked.elapsed() < lease, "the key is valid for too long");
+    }
+
+    let server = server::Server::start_on(Cli::on(&url), "", &["--cache-lease", "off"]);
+    assert_eq!(cache_counts(&server), None);
 }
 
 #[test]

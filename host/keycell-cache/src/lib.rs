@@ -38,13 +38,16 @@ mod state;
 mod tests;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use keycell::{
-    ChangeFeed, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member, Project,
-    ProjectReference, ProjectSlug, ProjectStorage, ProjectWithRole, Storage, StorageError,
+    CacheCounts, ChangeFeed, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member,
+    Project, ProjectReference, ProjectSlug, ProjectStorage, ProjectWithRole, Storage, StorageError,
 };
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -61,6 +64,8 @@ struct Shared<S> {
     storage: S,
     clock: Clock,
     state: Mutex<State>,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl<S: ChangeFeed> LeasedCache<S> {
@@ -73,7 +78,13 @@ impl<S: ChangeFeed> LeasedCache<S> {
     }
 
     fn with_clock(storage: S, lease: Duration, clock: Clock) -> Self {
-        let shared = Arc::new(Shared { storage, clock, state: Mutex::new(State::new()) });
+        let shared = Arc::new(Shared {
+            storage,
+            clock,
+            state: Mutex::new(State::new()),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        });
         let reader = tokio::spawn(reader::follow(Arc::clone(&shared), lease));
         Self { shared, reader }
     }
@@ -142,8 +153,12 @@ impl<S: ChangeFeed> Storage for LeasedCache<S> {
         let now = (self.shared.clock)();
         let found = self.shared.state().find(lookup, now);
         match found {
-            Ok(known) => Ok(known.map(Arc::unwrap_or_clone)),
+            Ok(known) => {
+                self.shared.hits.fetch_add(1, Ordering::Relaxed);
+                Ok(known.map(Arc::unwrap_or_clone))
+            }
             Err(read) => {
+                self.shared.misses.fetch_add(1, Ordering::Relaxed);
                 let found = self.storage().find_key_by_lookup(lookup).await?;
                 self.shared.state().keep(read, lookup, found.as_ref());
                 Ok(found)
@@ -204,6 +219,11 @@ impl<S: ChangeFeed> Storage for LeasedCache<S> {
 
     async fn close(&self) {
         self.storage().close().await;
+    }
+
+    fn cache_counts(&self) -> Option<CacheCounts> {
+        let [hits, misses] = [&self.shared.hits, &self.shared.misses].map(|count| count.load(Ordering::Relaxed));
+        Some(CacheCounts { hits, misses })
     }
 }
 

@@ -78,10 +78,13 @@ impl Host {
 #[tokio::test]
 async fn a_cached_record_needs_no_call_of_the_storage() {
     let host = Host::new().await;
+    let before = host.cache.cache_counts().unwrap();
     for _ in 0..1_000 {
         assert!(host.has_cached(1).await);
     }
     assert!(!host.has_cached(2).await && host.has_cached(2).await, "an unknown lookup is kept, too");
+    let after = host.cache.cache_counts().unwrap();
+    assert_eq!((after.hits - before.hits, after.misses - before.misses), (1_001, 1));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use serde::{
 };
 use toml::de::DeTable;
 
-use crate::storage::Location;
+use crate::{cache_lease::CacheLease, storage::Location};
 
 /// The reason why the configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,8 @@ pub struct ServerConfig {
     pub allowed_hosts: Option<Vec<String>>,
     /// The addresses of proxies whose forwarding headers are trusted.
     pub trusted_proxies: Option<Vec<Parsed<IpNet>>>,
+    /// The lease of the cache of records.
+    pub cache_lease: Option<Parsed<CacheLease>>,
     /// Whether the pages for people are served.
     pub pages: Option<bool>,
     /// Whether all tools are served.
@@ -267,6 +269,7 @@ mod tests {
             metrics_listen = "127.0.0.1:2"
             allowed_hosts = ["keys.example.com"]
             trusted_proxies = ["10.0.0.0/8"]
+            cache_lease = "500ms"
             all_tools = true
             redact_text = true
             "#,
@@ -277,6 +280,7 @@ mod tests {
         assert_eq!(config.grantable_scopes.unwrap().len(), 2);
         assert_eq!(config.server.listen.unwrap().0.port(), 1);
         assert_eq!(config.server.metrics_listen.unwrap().0.port(), 2);
+        assert_eq!(config.server.cache_lease.unwrap().0, CacheLease(Some(Duration::from_millis(500))));
         assert_eq!((config.server.all_tools, config.server.redact_text), (Some(true), Some(true)));
     }
 
@@ -292,6 +296,8 @@ mod tests {
             ("grantable_scopes = ['a']\ndefault_scopes = ['b']", "2: default_scopes must be among"),
             ("user = ''", "1: user must be a user id"),
             ("[server]\nlisten = 'localhost'", "2: server.listen must be an address and a port"),
+            ("[server]\ncache_lease = 'soon'", "2: server.cache_lease must be off or a duration from 100ms to 60s"),
+            ("[server]\ncache_lease = 2", "2: server.cache_lease must be off or a duration"),
             ("[server]\nall_tools = 'yes'", "2: server.all_tools must be a boolean"),
             ("[server]\nallowed_hosts = 'soon'", "2: server.allowed_hosts must be a sequence"),
             ("database = 7", "1: database must be a string"),

@@ -27,6 +27,11 @@ pub enum CommandError {
     OtherRecords,
     #[error("the database in --from has changed during the copy: stop its hosts, and copy into an empty database")]
     SourceChanged,
+    #[error(
+        "server.cache_lease (--cache-lease, KEYCELL_CACHE_LEASE) is for a PostgreSQL database, and the database is a \
+         SQLite file: leave it out, or set it to off"
+    )]
+    CacheOfFile,
     #[error("the file in --metadata cannot be read: {0}")]
     Metadata(io::Error),
     #[error("a slug must be 1 to 63 of a-z, 0-9 and inner hyphens, and not a UUID")]

@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod arguments;
+mod cache_lease;
 mod command;
 mod config;
 mod core_dumps;

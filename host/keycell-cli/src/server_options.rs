@@ -6,8 +6,11 @@ use clap::{Args, builder::BoolishValueParser};
 use keycell_server::{IpNet, McpOptions};
 
 use crate::{
+    cache_lease::CacheLease,
     config::{ServerConfig, Setting},
+    error::CommandError,
     settings::Origin,
+    storage::Database,
 };
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
@@ -70,6 +73,10 @@ pub struct ServerOptions {
         value_parser = network
     )]
     trusted_proxies: Vec<IpNet>,
+    /// The time for which the cache of keys may be used after the database was asked for changes, or
+    /// off [default: 2s for a PostgreSQL database, off for a SQLite file]
+    #[arg(long, value_name = "DURATION", env = "KEYCELL_CACHE_LEASE", hide_env_values = true, value_parser = lease)]
+    cache_lease: Option<CacheLease>,
     /// Leaves out the pages for people, /console and /tools
     #[arg(long, env = "KEYCELL_NO_PAGES", hide_env_values = true, value_parser = BoolishValueParser::new())]
     no_pages: bool,
@@ -89,6 +96,7 @@ pub struct ServerSettings {
     pub metrics_listen: (Option<SocketAddr>, Origin),
     pub allowed_hosts: (Vec<String>, Origin),
     pub trusted_proxies: (Vec<IpNet>, Origin),
+    pub cache_lease: (CacheLease, Origin),
     pub pages: (bool, Origin),
     pub tools: ToolSettings,
 }
@@ -112,19 +120,20 @@ impl ToolSettings {
 
 impl ServerOptions {
     /// Combines the options with those of the file.
-    pub fn settings(&self, file: &ServerConfig) -> ServerSettings {
+    pub fn settings(&self, file: &ServerConfig, database: &Database) -> Result<ServerSettings, CommandError> {
         let hosts = (!self.allowed_hosts.is_empty()).then(|| self.allowed_hosts.clone());
         let proxies = (!self.trusted_proxies.is_empty()).then(|| self.trusted_proxies.clone());
         let proxies_in_file = file.trusted_proxies.as_ref().map(|list| list.iter().map(|proxy| proxy.0).collect());
         let [listen, metrics] = [&file.listen, &file.metrics_listen].map(|address| address.as_ref().map(|it| it.0));
-        ServerSettings {
+        Ok(ServerSettings {
             listen: Origin::first(self.listen, listen, || DEFAULT_LISTEN),
             metrics_listen: Origin::first(self.metrics_listen.map(Some), metrics.map(Some), || None),
             allowed_hosts: Origin::first(hosts, file.allowed_hosts.clone(), Vec::new),
             trusted_proxies: Origin::first(proxies, proxies_in_file, Vec::new),
+            cache_lease: CacheLease::first(self.cache_lease, file.cache_lease.as_ref(), database)?,
             pages: Origin::first(self.no_pages.then_some(false), file.pages, || true),
             tools: self.tools.settings(file),
-        }
+        })
     }
 }
 
@@ -134,4 +143,8 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 
 fn network(text: &str) -> Result<IpNet, &'static str> {
     IpNet::parse(text).ok_or("must be an address or a network, such as 10.0.0.0/8")
+}
+
+fn lease(text: &str) -> Result<CacheLease, &'static str> {
+    CacheLease::parse(text).ok_or("must be off or a duration from 100ms to 60s, such as 2s")
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::{
     arguments::user_id,
+    cache_lease::CacheLease,
     config::{Config, Parsed},
     error::CommandError,
     output,
@@ -138,7 +139,12 @@ impl Settings {
 
     /// The authority on the database, which is created if there is none.
     pub async fn authority_or_new(&self) -> Result<Authority, CommandError> {
-        let (storage, _) = self.database.open_or_create().await?;
+        self.cached_authority_or_new(CacheLease::OFF).await
+    }
+
+    /// The same, with a cache.
+    pub async fn cached_authority_or_new(&self, lease: CacheLease) -> Result<Authority, CommandError> {
+        let (storage, _) = self.database.open_or_create(lease).await?;
         self.authority_on(storage)
     }
 

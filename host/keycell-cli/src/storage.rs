@@ -8,11 +8,12 @@ use std::{
 
 use etcetera::BaseStrategy;
 use keycell::{AnyStorage, RecordKind, Records, StoredRecord};
+use keycell_cache::LeasedCache;
 use keycell_postgres::{PostgresError, PostgresRecords, PostgresStorage, PostgresUrl};
 use keycell_sqlite::{Problem, Report, SqliteError, SqliteRecords, SqliteStorage};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use crate::settings::Origin;
+use crate::{cache_lease::CacheLease, settings::Origin};
 
 /// The reason why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -131,8 +132,8 @@ impl Database {
     }
 
     /// Opens the database, and creates it if there is none, which the storage logs. Returns whether
-    /// it is new.
-    pub async fn open_or_create(&self) -> Result<(AnyStorage, bool), DatabaseError> {
+    /// it is new. A SQLite file has no cache.
+    pub async fn open_or_create(&self, lease: CacheLease) -> Result<(AnyStorage, bool), DatabaseError> {
         match &self.location {
             Location::File(path) => {
                 if let (Origin::Default, Some(directory)) = (self.origin, path.parent()) {
@@ -145,7 +146,11 @@ impl Database {
             Location::Postgres(url) => {
                 let opened = PostgresStorage::options().open(url).await.map_err(|error| self.error(error))?;
                 let is_new = opened.is_new();
-                Ok((AnyStorage::new(opened), is_new))
+                let storage = match lease {
+                    CacheLease(Some(lease)) => AnyStorage::new(LeasedCache::new(opened, lease)),
+                    CacheLease(None) => AnyStorage::new(opened),
+                };
+                Ok((storage, is_new))
             }
         }
     }

@@ -80,8 +80,8 @@ pub use policy::Policy;
 pub use projects::{ProjectAccess, ProjectAction};
 pub use secret_key::SecretKey;
 pub use storage::{
-    Action, AnyStorage, Cause, ChangeFeed, Changes, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord,
-    KeyWithRole, Member, PendingUses, Project, ProjectReference, ProjectStorage, ProjectWithRole, RateLimit,
-    RecordKind, Records, Role, StatusFilter, Storage, StorageError, StoredRecord, memory::MemoryStorage,
+    Action, AnyStorage, CacheCounts, Cause, ChangeFeed, Changes, EventFilter, EventRecord, IdempotentRequest,
+    KeyFilter, KeyRecord, KeyWithRole, Member, PendingUses, Project, ProjectReference, ProjectStorage, ProjectWithRole,
+    RateLimit, RecordKind, Records, Role, StatusFilter, Storage, StorageError, StoredRecord, memory::MemoryStorage,
 };
 pub use verification::{RateLimitState, Refusal, Verification, VerifiedApiKey};

@@ -149,6 +149,20 @@ pub trait Storage: Send + Sync + 'static {
     fn reads_at_once(&self) -> bool {
         false
     }
+
+    /// Returns how often a cache was used, for metrics; `None` if the storage has no cache.
+    fn cache_counts(&self) -> Option<CacheCounts> {
+        None
+    }
+}
+
+/// The number of records that were read through a cache since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheCounts {
+    /// Reads that the cache answered.
+    pub hits: u64,
+    /// Reads for which the database was asked.
+    pub misses: u64,
 }
 
 /// Project storage, for hosts that keep projects and their members beside the keys.

@@ -7,9 +7,10 @@ use keycell::Scope;
 use serde_json::{Value, json};
 
 use crate::{
+    cache_lease::CacheLease,
     error::CommandError,
     output,
-    server_options::ServerOptions,
+    server_options::{ServerOptions, ServerSettings},
     settings::{Origin, Settings},
 };
 
@@ -34,6 +35,9 @@ pub struct Show {
 /// Runs a command. A mistake in the file was reported when the settings were read.
 pub fn run(settings: &Settings, command: Command) -> Result<(), CommandError> {
     let file = settings.config_file.as_ref();
+    if let Command::Check = command {
+        CacheLease::first(None, settings.config.server.cache_lease.as_ref(), &settings.database)?;
+    }
     match command {
         Command::Check if !settings.is_for_people => output::json(&json!({ "valid": true, "file": file })),
         Command::Check => output::line(&match file {
@@ -45,7 +49,7 @@ pub fn run(settings: &Settings, command: Command) -> Result<(), CommandError> {
 }
 
 fn show(settings: &Settings, server: &ServerOptions) -> Result<(), CommandError> {
-    let rows = rows(settings, server);
+    let rows = rows(settings, &server.settings(&settings.config.server, &settings.database)?);
     if !settings.is_for_people {
         let row = |(name, value, origin): &Row| json!({ "name": name, "value": value, "origin": origin });
         let rows: Vec<_> = rows.iter().map(row).collect();
@@ -63,9 +67,8 @@ fn show(settings: &Settings, server: &ServerOptions) -> Result<(), CommandError>
 /// The name, the value and the origin of a setting.
 type Row = (&'static str, Value, Origin);
 
-fn rows(settings: &Settings, server: &ServerOptions) -> Vec<Row> {
+fn rows(settings: &Settings, server: &ServerSettings) -> Vec<Row> {
     let Settings { config, policy, .. } = settings;
-    let server = server.settings(&config.server);
     let in_file = |is_set: bool| if is_set { Origin::File } else { Origin::Default };
     let life = |life: Option<Duration>| json!(life.map(|life| humantime::format_duration(life).to_string()));
     let scopes = |scopes: &[Scope]| json!(scopes.iter().map(Scope::as_str).collect::<Vec<_>>());
@@ -86,6 +89,7 @@ fn rows(settings: &Settings, server: &ServerOptions) -> Vec<Row> {
         ("server.metrics_listen", json!(server.metrics_listen.0), server.metrics_listen.1),
         ("server.allowed_hosts", json!(server.allowed_hosts.0), server.allowed_hosts.1),
         ("server.trusted_proxies", json!(proxies), server.trusted_proxies.1),
+        ("server.cache_lease", json!(server.cache_lease.0.to_string()), server.cache_lease.1),
         ("server.pages", json!(server.pages.0), server.pages.1),
         ("server.all_tools", json!(server.tools.all_tools.0), server.tools.all_tools.1),
         ("server.redact_text", json!(server.tools.redact_text.0), server.tools.redact_text.1),

@@ -3,11 +3,11 @@
 use keycell::Storage;
 use serde_json::json;
 
-use crate::{error::CommandError, output, settings::Settings, storage::DatabaseError};
+use crate::{cache_lease::CacheLease, error::CommandError, output, settings::Settings, storage::DatabaseError};
 
 pub async fn run(settings: &Settings) -> Result<(), CommandError> {
     let database = &settings.database;
-    let (storage, is_new) = database.open_or_create().await?;
+    let (storage, is_new) = database.open_or_create(CacheLease::OFF).await?;
     storage.close().await;
     if !is_new {
         return Err(DatabaseError::Exists(database.clone()).into());

@@ -28,12 +28,13 @@ pub struct Arguments {
 
 pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
     let stop = signal::stop()?;
-    let server_settings = arguments.server.settings(&settings.config.server);
+    let server_settings = arguments.server.settings(&settings.config.server, &settings.database)?;
     #[cfg(feature = "pages")]
     let has_pages = server_settings.pages.0;
-    let ServerSettings { listen: (address, _), metrics_listen, allowed_hosts, trusted_proxies, tools, .. } =
-        server_settings;
-    let authority = settings.authority_or_new().await?;
+    let ServerSettings {
+        listen: (address, _), metrics_listen, allowed_hosts, trusted_proxies, cache_lease, tools, ..
+    } = server_settings;
+    let authority = settings.cached_authority_or_new(cache_lease.0).await?;
     core_dumps::turn_off();
     if settings.database.file().is_ok() {
         check_in_background(settings.database.clone())?;

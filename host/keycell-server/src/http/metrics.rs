@@ -23,7 +23,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use keycell::{AnyStorage, Error, Keycell, Refusal};
+use keycell::{AnyStorage, CacheCounts, Error, Keycell, Refusal, Storage};
 
 use super::client_address::{Peer, X_FORWARDED_FOR};
 use super::request_log::{method, route};
@@ -165,6 +165,12 @@ pub fn routes(metrics: Arc<Metrics>, keycell: Arc<Keycell<AnyStorage>>) -> Route
         let mut text = metrics.text();
         header(&mut text, "keycell_pool_instances_in_use", "gauge", "Instances of the component that calls hold.");
         line(&mut text, "keycell_pool_instances_in_use", keycell.instances_in_use());
+        if let Some(CacheCounts { hits, misses }) = keycell.storage().cache_counts() {
+            header(&mut text, "keycell_cache_hits_total", "counter", "Keys that were found in the cache.");
+            line(&mut text, "keycell_cache_hits_total", hits);
+            header(&mut text, "keycell_cache_misses_total", "counter", "Keys for which the database was asked.");
+            line(&mut text, "keycell_cache_misses_total", misses);
+        }
         ([(CONTENT_TYPE, TEXT_FORMAT)], text)
     };
     Router::new().route("/metrics", get(show)).with_state(metrics)

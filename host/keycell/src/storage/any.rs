@@ -6,8 +6,8 @@ use keycell_component::project::ProjectSlug;
 use uuid::Uuid;
 
 use super::{
-    EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member, Project, ProjectReference,
-    ProjectStorage, ProjectWithRole, Storage, StorageError,
+    CacheCounts, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, Member, Project,
+    ProjectReference, ProjectStorage, ProjectWithRole, Storage, StorageError,
 };
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
@@ -53,6 +53,10 @@ macro_rules! erase {
             fn reads_at_once(&self) -> bool {
                 self.0.reads_at_once()
             }
+
+            fn cache_counts(&self) -> Option<CacheCounts> {
+                self.0.cache_counts()
+            }
         }
     };
     (@impl ProjectStorage $(fn $name:ident($($argument:ident: $kind:tt),*) -> $output:ty;)*) => {
@@ -73,6 +77,7 @@ macro_rules! erase {
             fn record_use(&self, id: &str, at: i64);
             fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
             fn reads_at_once(&self) -> bool;
+            fn cache_counts(&self) -> Option<CacheCounts>;
         }
 
         impl<S: ProjectStorage> Erased for S {
@@ -90,6 +95,10 @@ macro_rules! erase {
 
             fn reads_at_once(&self) -> bool {
                 Storage::reads_at_once(self)
+            }
+
+            fn cache_counts(&self) -> Option<CacheCounts> {
+                Storage::cache_counts(self)
             }
         }
 
