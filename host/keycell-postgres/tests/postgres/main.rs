@@ -1,8 +1,12 @@
 //! Tests on a PostgreSQL server, in one binary, because each links wasmtime.
 
+mod cached;
 mod changes;
 mod errors;
 mod failover;
+mod hosts;
 mod migrations;
+mod proxy;
+mod revocations;
 mod server;
 mod suite;

@@ -46,6 +46,7 @@ const SCRIPT: &str = r#"
 pub struct Server {
     _process: Child,
     bin: PathBuf,
+    directory: PathBuf,
     port: u16,
 }
 
@@ -80,7 +81,7 @@ impl Server {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "the server must start");
-        Some(Self { _process: process, bin, port })
+        Some(Self { _process: process, bin, directory, port })
     }
 
     /// The URL of a new database.
@@ -99,8 +100,21 @@ impl Server {
         self.url(&name)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Sends a signal to every process of the server.
+    pub fn signal(&self, signal: &str) {
+        // A child may end by itself.
+        let script = "main=$(head -n 1 \"$1/data/postmaster.pid\")
+                      kill -\"$2\" \"$main\" && { kill -\"$2\" $(ps -o pid= --ppid \"$main\") || true; }";
+        let sent = Command::new("sh").args(["-c", script, "sh"]).arg(&self.directory).arg(signal).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Runs SQL as the superuser, and returns the rows.
