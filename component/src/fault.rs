@@ -9,7 +9,7 @@ use core::fmt;
 pub enum Fault {
     /// The text is empty, or only white space.
     Empty,
-    /// An argument is longer than a host passes on.
+    /// A text or a list is too long for any argument.
     TooLong,
     /// A name is too long.
     NameTooLong,

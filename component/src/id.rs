@@ -5,7 +5,7 @@ use core::fmt;
 
 use uuid::{Uuid, fmt::Hyphenated};
 
-use crate::{fault::Fault, key, time::Time};
+use crate::{argument, fault::Fault, key, time::Time};
 
 /// The id of an API key: a UUID, lowercase and hyphenated (RFC 9562). New ids are version 7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +26,7 @@ impl ApiKeyId {
     pub fn parse(text: &str) -> Result<Self, Fault> {
         match parse_uuid(text) {
             Some(uuid) => Ok(Self(uuid)),
+            None if argument::is_too_long(text) => Err(Fault::TooLong),
             None if key::looks_like_key(text.trim()) => Err(Fault::SecretPassedAsId),
             None => Err(Fault::NotAnId),
         }

@@ -1,10 +1,11 @@
 //! Idempotent issuing: the idempotency key, and the digest of the arguments.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    argument,
     fault::{self, Fault},
     key,
     rate_limit::RateLimit,
@@ -26,6 +27,9 @@ impl IdempotencyKey {
     ///
     /// All faults: the text is not an idempotency key, or contains the form of an API key.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+        if argument::is_too_long(text) {
+            return Err(vec![Fault::TooLong]);
+        }
         let is_printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         fault::check(&[
             (!(1..=MAX_LEN).contains(&text.len()) || !is_printable, Fault::NotAnIdempotencyKey),

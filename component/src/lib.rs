@@ -3,9 +3,9 @@
 //!
 //! [`key`] is the format of keys. [`name`], [`expiry`], [`project`], [`scopes`], [`metadata`],
 //! [`rate_limit`], [`idempotency`], [`user`] and [`id`] parse arguments into types whose values are
-//! valid. [`access`] decides what a caller may do, and [`fault`] has the faults of arguments. On
-//! `wasm32` the module `guest` exports them as the world `keycell`; on other targets this is a
-//! library without imports.
+//! valid, and [`argument`] bounds their length. [`access`] decides what a caller may do, and
+//! [`fault`] has the faults of arguments. On `wasm32` the module `guest` exports them as the world
+//! `keycell`; on other targets this is a library without imports.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 #![deny(missing_docs, unsafe_code)]
@@ -15,6 +15,7 @@ extern crate alloc;
 pub mod access;
 #[cfg(any(target_arch = "wasm32", test))]
 mod arena;
+pub mod argument;
 pub mod base62;
 pub mod event;
 pub mod expiry;

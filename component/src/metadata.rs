@@ -6,6 +6,7 @@
 use alloc::{string::String, vec, vec::Vec};
 
 use crate::{
+    argument,
     fault::{self, Fault},
     key, sorted_set,
 };
@@ -67,6 +68,9 @@ impl Compact {
 }
 
 fn compact(text: &str) -> Result<Compact, Vec<Fault>> {
+    if argument::is_too_long(text) {
+        return Err(vec![Fault::MetadataTooLong]);
+    }
     let mut scanner = Scanner { rest: text, out: Compact::default() };
     match scanner.document() {
         Ok(()) => Ok(scanner.out),

@@ -1,8 +1,9 @@
 //! Names of keys, and other texts that people read.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
 
 use crate::{
+    argument,
     fault::{self, Fault},
     key, nfc,
 };
@@ -45,12 +46,15 @@ impl<const MAX: usize> Text<MAX> {
 
 /// The part of [`Text::parse`] that does not depend on the type, so that it is compiled once.
 fn parse(text: &str, max: usize) -> Result<String, Vec<Fault>> {
+    let too_long = if max == MAX_NAME { Fault::NameTooLong } else { Fault::ReasonTooLong };
+    if argument::is_too_long(text) {
+        return Err(vec![too_long]);
+    }
     let text = text.trim();
     let is_too_long_in_any_form = text.chars().nth(max * MAX_COMPOSED).is_some();
     let normal = if is_too_long_in_any_form { text.to_owned() } else { nfc::nfc(text) };
     let text = normal.trim();
     let has_forbidden = text.chars().any(is_forbidden);
-    let too_long = if max == MAX_NAME { Fault::NameTooLong } else { Fault::ReasonTooLong };
     fault::check(&[
         (text.is_empty(), Fault::Empty),
         (text.chars().nth(max).is_some(), too_long),

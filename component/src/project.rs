@@ -2,7 +2,7 @@
 
 use alloc::{borrow::ToOwned, string::String};
 
-use crate::{fault::Fault, id, key};
+use crate::{argument, fault::Fault, id, key};
 
 const MAX_SLUG: usize = 63;
 
@@ -52,6 +52,7 @@ impl ProjectReference {
         match ProjectSlug::parse(text) {
             Some(slug) => Ok(Self::Slug(slug)),
             None if text.is_empty() => Err(Fault::Empty),
+            None if argument::is_too_long(text) => Err(Fault::TooLong),
             None if key::looks_like_key(text.trim()) => Err(Fault::SecretPassedAsId),
             None => Err(Fault::NotAReference),
         }

@@ -1,8 +1,9 @@
 //! Scopes.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
 
 use crate::{
+    argument,
     fault::{self, Fault},
     sorted_set,
 };
@@ -56,6 +57,9 @@ impl Scope {
 ///
 /// All faults: one is not a scope, there are too many, or one cannot be granted.
 pub fn parse_granted(texts: &[String], may_grant: impl Fn(&str) -> bool) -> Result<Vec<String>, Vec<Fault>> {
+    if argument::is_list_too_long(texts) {
+        return Err(vec![Fault::TooLong]);
+    }
     let mut scopes = Vec::new();
     let (mut has_malformed, mut has_ungrantable) = (false, false);
     for text in texts {
@@ -96,6 +100,9 @@ pub fn grantable(scopes: &[Scope], may_grant: impl Fn(&str) -> bool) -> Vec<Stri
 ///
 /// One of them is not a scope.
 pub fn parse_all(texts: &[String]) -> Result<Vec<Scope>, Fault> {
+    if argument::is_list_too_long(texts) {
+        return Err(Fault::TooLong);
+    }
     let mut scopes = Vec::with_capacity(texts.len());
     for text in texts {
         scopes.push(Scope::parse(text).ok_or(Fault::NotAScope)?);

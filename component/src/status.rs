@@ -1,6 +1,6 @@
 //! The status of a key, and the filter of keys by status.
 
-use crate::{expiry, fault::Fault, time::Time};
+use crate::{argument, expiry, fault::Fault, time::Time};
 
 /// The status of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,7 @@ impl StatusFilter {
             Some("expired") => Ok(Self::Only(Status::Expired)),
             Some("revoked") => Ok(Self::Only(Status::Revoked)),
             Some("all") => Ok(Self::All),
+            Some(text) if argument::is_too_long(text) => Err(Fault::TooLong),
             Some(_) => Err(Fault::NotAStatus),
         }
     }

@@ -3,7 +3,10 @@
 use alloc::{string::String, vec, vec::Vec};
 use core::ops::RangeInclusive;
 
-use crate::fault::{self, Fault};
+use crate::{
+    argument,
+    fault::{self, Fault},
+};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -63,6 +66,9 @@ impl Time {
 pub fn parse(text: &str) -> Result<i64, Vec<Fault>> {
     if text.is_empty() {
         return Err(vec![Fault::Empty]);
+    }
+    if argument::is_too_long(text) {
+        return Err(vec![Fault::TooLong]);
     }
     let not_a_time = || vec![Fault::NotATime];
     let mut rest = Cursor(text.as_bytes());

@@ -1,8 +1,9 @@
 //! User ids.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
 
 use crate::{
+    argument,
     fault::{self, Fault},
     key,
 };
@@ -21,6 +22,9 @@ impl UserId {
     /// All faults: the text is empty, is too long, has control characters, or contains the form of
     /// a key.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+        if argument::is_too_long(text) {
+            return Err(vec![Fault::UserIdTooLong]);
+        }
         fault::check(&[
             (text.is_empty(), Fault::Empty),
             (text.len() > MAX_BYTES, Fault::UserIdTooLong),

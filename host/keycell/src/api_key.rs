@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
+    arguments::{cut_list, cut_owned},
     bindings::exports::keycell::api_keys::api_keys as guest,
     metadata::Metadata,
     response::{
@@ -313,14 +314,14 @@ pub struct ApiKeyPage {
 impl From<IssueApiKey> for guest::IssueRequest {
     fn from(request: IssueApiKey) -> Self {
         Self {
-            name: request.name,
-            owner: request.owner,
-            project_reference: request.project_reference,
-            expires_at: request.expires_at,
+            name: cut_owned(request.name),
+            owner: request.owner.map(cut_owned),
+            project_reference: request.project_reference.map(cut_owned),
+            expires_at: request.expires_at.map(cut_owned),
             rate_limit: request.rate_limit.map(Into::into),
-            metadata: request.metadata,
-            idempotency_key: request.idempotency_key,
-            scopes: request.scopes,
+            metadata: request.metadata.map(cut_owned),
+            idempotency_key: request.idempotency_key.map(cut_owned),
+            scopes: request.scopes.map(cut_list),
         }
     }
 }
@@ -328,11 +329,11 @@ impl From<IssueApiKey> for guest::IssueRequest {
 impl From<ListApiKeys> for guest::ListRequest {
     fn from(request: ListApiKeys) -> Self {
         Self {
-            status: request.status,
-            project_reference: request.project_reference,
-            owner: request.owner,
+            status: request.status.map(cut_owned),
+            project_reference: request.project_reference.map(cut_owned),
+            owner: request.owner.map(cut_owned),
             limit: request.limit,
-            cursor: request.cursor,
+            cursor: request.cursor.map(cut_owned),
         }
     }
 }
@@ -340,9 +341,9 @@ impl From<ListApiKeys> for guest::ListRequest {
 impl From<UpdateApiKey> for guest::ApiKeyChanges {
     fn from(changes: UpdateApiKey) -> Self {
         Self {
-            name: changes.name,
-            expires_at: changes.expires_at,
-            metadata: changes.metadata,
+            name: changes.name.map(cut_owned),
+            expires_at: changes.expires_at.map(cut_owned),
+            metadata: changes.metadata.map(cut_owned),
             rate_limit: match changes.rate_limit {
                 None => guest::RateLimitChange::Keep,
                 Some(None) => guest::RateLimitChange::Remove,

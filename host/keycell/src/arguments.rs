@@ -1,43 +1,61 @@
-//! The bound on the length of arguments, which keeps the component's memory small.
+//! The bound on arguments, which keeps the component's memory small.
+//!
+//! The component refuses an argument of more than [`MAX_LEN`] bytes. What is cut here is still too
+//! long.
 
-use keycell_component::fault;
+use keycell_component::argument::{ITEM_LEN, MAX_LEN};
 
-use crate::error::Fault;
+/// Cuts a text that is too long.
+pub fn cut(text: &str) -> &str {
+    text.get(..text.ceil_char_boundary(MAX_LEN + 1)).unwrap_or(text)
+}
 
-/// The maximum length of one argument in bytes of UTF-8; for a list, of all its items together with
-/// 8 bytes for each.
-pub const MAX_LEN: usize = 64 << 10;
+/// Cuts a text that is too long.
+pub fn cut_owned(mut text: String) -> String {
+    text.truncate(text.ceil_char_boundary(MAX_LEN + 1));
+    text
+}
 
-/// The arguments that are too long.
-#[derive(Default)]
-pub struct Lengths(Vec<Fault>);
-
-impl Lengths {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    pub fn text(self, field: &str, text: &str) -> Self {
-        self.bytes(field, text.len())
-    }
-
-    pub fn optional(self, field: &str, text: Option<&str>) -> Self {
-        self.bytes(field, text.map_or(0, str::len))
-    }
-
-    pub fn list(self, field: &str, items: &[String]) -> Self {
-        self.bytes(field, items.iter().map(|item| size_of::<u64>() + item.len()).sum())
-    }
-
-    fn bytes(mut self, field: &str, len: usize) -> Self {
+/// Cuts a list that is too long.
+pub fn cut_list(items: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut cut = Vec::new();
+    let mut len = 0;
+    for item in items {
         if len > MAX_LEN {
-            self.0.push(Fault::from((field, fault::Fault::TooLong)));
+            break;
         }
-        self
+        len += ITEM_LEN + item.len();
+        cut.push(cut_owned(item));
+    }
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use keycell_component::argument::is_list_too_long;
+
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_is_cut_and_stays_too_long() {
+        let longest = "x".repeat(MAX_LEN);
+        assert_eq!(cut(&longest), longest);
+        // The cut is not within a character.
+        for long in ["x".repeat(2 * MAX_LEN), format!("{longest}\u{1f511}x"), format!("{}x", "\u{e9}".repeat(MAX_LEN))]
+        {
+            let short = cut(&long);
+            assert!((MAX_LEN + 1..MAX_LEN + 5).contains(&short.len()));
+            assert_eq!(cut_owned(long.clone()), short);
+        }
     }
 
-    /// The faults of the arguments that are too long.
-    pub fn into_faults(self) -> Vec<Fault> {
-        self.0
+    #[test]
+    fn a_list_is_cut_behind_the_item_that_makes_it_too_long() {
+        let items = vec!["x".repeat(MAX_LEN / 2); 5];
+        let cut = cut_list(items.clone());
+        assert_eq!(cut, items[..2]);
+        assert!(is_list_too_long(&cut));
+        assert_eq!(cut_list(items[..1].to_vec()), items[..1]);
+        assert!(is_list_too_long(&cut_list(vec!["x".repeat(5 * MAX_LEN)])));
     }
 }

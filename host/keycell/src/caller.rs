@@ -1,6 +1,6 @@
 //! The authenticated caller of a call.
 
-use crate::{bindings::keycell::api_keys::context, secret_key::SecretKey};
+use crate::{arguments::cut, bindings::keycell::api_keys::context, secret_key::SecretKey};
 
 /// The authenticated caller of a call.
 ///
@@ -69,11 +69,6 @@ impl Caller {
     pub(crate) fn is_host(&self) -> bool {
         matches!(self.0, Kind::Host)
     }
-
-    /// Whether this is a bearer whose key is longer than `max_len`.
-    pub(crate) fn has_bearer_longer_than(&self, max_len: usize) -> bool {
-        matches!(&self.0, Kind::Bearer(key) if key.expose().len() > max_len)
-    }
 }
 
 impl From<&Caller> for context::Caller {
@@ -83,7 +78,7 @@ impl From<&Caller> for context::Caller {
             Kind::User { id, is_operator, scopes } => {
                 Self::User(context::User { id: id.clone(), operator: *is_operator, scopes: scopes.clone() })
             }
-            Kind::Bearer(key) => Self::Bearer(key.expose().to_owned()),
+            Kind::Bearer(key) => Self::Bearer(cut(key.expose()).to_owned()),
         }
     }
 }

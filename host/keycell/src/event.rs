@@ -4,6 +4,7 @@ use keycell_component::{id::ApiKeyId, time::Time};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    arguments::cut_owned,
     bindings::exports::keycell::api_keys::api_keys as guest,
     response::{InvalidResponse, Response, as_id, as_optional_id, as_time, id, optional_id, time},
     storage::Action,
@@ -71,13 +72,13 @@ pub struct EventPage {
 impl From<ListEvents> for guest::EventRequest {
     fn from(request: ListEvents) -> Self {
         Self {
-            api_key_id: request.api_key_id,
-            project_reference: request.project_reference,
-            owner: request.owner,
-            since: request.since,
-            until: request.until,
+            api_key_id: request.api_key_id.map(cut_owned),
+            project_reference: request.project_reference.map(cut_owned),
+            owner: request.owner.map(cut_owned),
+            since: request.since.map(cut_owned),
+            until: request.until.map(cut_owned),
             limit: request.limit,
-            cursor: request.cursor,
+            cursor: request.cursor.map(cut_owned),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         ApiKey, ApiKeyDetails, ApiKeyPage, CreateApiKey, CreatedApiKey, IssueApiKey, IssuedApiKey, ListApiKeys,
         UpdateApiKey,
     },
-    arguments::{self, Lengths},
+    arguments::{cut, cut_list},
     bindings::exports::keycell::api_keys::api_keys as guest,
     caller::Caller,
     caller_details::CallerDetails,
@@ -140,15 +140,7 @@ impl<S: Storage> Keycell<S> {
     /// Each of [`Error`] but `NotActive`.
     pub async fn create_api_key(&self, caller: &Caller, request: CreateApiKey) -> Result<CreatedApiKey, Error> {
         let CreateApiKey { name, project_reference, expires_at } = request;
-        let params = (name.as_str(), project_reference.as_deref(), expires_at.as_deref());
-        self.check(
-            caller,
-            Lengths::new()
-                .text("name", params.0)
-                .optional("project_reference", params.1)
-                .optional("expires_at", params.2),
-        )
-        .await?;
+        let params = (cut(&name), project_reference.as_deref().map(cut), expires_at.as_deref().map(cut));
         self.call(Export::CreateApiKey, caller, params).await
     }
 
@@ -160,18 +152,6 @@ impl<S: Storage> Keycell<S> {
     /// Each of [`Error`] but `NotActive`; `Conflict` if the idempotency key was used with other
     /// arguments, or the key that it issued has been used, revoked or rotated.
     pub async fn issue_api_key(&self, caller: &Caller, request: IssueApiKey) -> Result<IssuedApiKey, Error> {
-        self.check(
-            caller,
-            Lengths::new()
-                .text("name", &request.name)
-                .optional("owner", request.owner.as_deref())
-                .optional("project_reference", request.project_reference.as_deref())
-                .optional("expires_at", request.expires_at.as_deref())
-                .optional("metadata", request.metadata.as_deref())
-                .optional("idempotency_key", request.idempotency_key.as_deref())
-                .list("scopes", request.scopes.as_deref().unwrap_or_default()),
-        )
-        .await?;
         self.call(Export::IssueApiKey, caller, (guest::IssueRequest::from(request),)).await
     }
 
@@ -181,8 +161,7 @@ impl<S: Storage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn get_api_key(&self, caller: &Caller, api_key_id: &str) -> Result<ApiKey, Error> {
-        self.check(caller, Lengths::new().text("api_key_id", api_key_id)).await?;
-        self.call(Export::GetApiKey, caller, (api_key_id,)).await
+        self.call(Export::GetApiKey, caller, (cut(api_key_id),)).await
     }
 
     /// Gets all fields of a key.
@@ -191,8 +170,7 @@ impl<S: Storage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn describe_api_key(&self, caller: &Caller, api_key_id: &str) -> Result<ApiKeyDetails, Error> {
-        self.check(caller, Lengths::new().text("api_key_id", api_key_id)).await?;
-        self.call(Export::DescribeApiKey, caller, (api_key_id,)).await
+        self.call(Export::DescribeApiKey, caller, (cut(api_key_id),)).await
     }
 
     /// Verifies a presented key and the scopes that it must have. The use of a valid key is
@@ -203,11 +181,8 @@ impl<S: Storage> Keycell<S> {
     /// A scope is invalid, the caller is a bearer whose key is not valid or lacks
     /// `api-keys:verify`, or storage or the component fails. A refused key is not an error.
     pub async fn verify_api_key(&self, caller: &Caller, key: &str, scopes: &[&str]) -> Result<Verification, Error> {
-        // The component refuses an empty text as malformed, too, after it has checked the caller.
-        let key = if key.len() > arguments::MAX_LEN { "" } else { key };
-        let scopes: Vec<_> = scopes.iter().map(|&scope| scope.to_owned()).collect();
-        self.check(caller, Lengths::new().list("scopes", &scopes)).await?;
-        self.call(Export::VerifyApiKey, caller, (key, scopes.as_slice())).await
+        let scopes = cut_list(scopes.iter().map(|&scope| scope.to_owned()));
+        self.call(Export::VerifyApiKey, caller, (cut(key), scopes.as_slice())).await
     }
 
     /// Lists keys, newest first.
@@ -216,15 +191,6 @@ impl<S: Storage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn list_api_keys(&self, caller: &Caller, request: ListApiKeys) -> Result<ApiKeyPage, Error> {
-        self.check(
-            caller,
-            Lengths::new()
-                .optional("status", request.status.as_deref())
-                .optional("project_reference", request.project_reference.as_deref())
-                .optional("owner", request.owner.as_deref())
-                .optional("cursor", request.cursor.as_deref()),
-        )
-        .await?;
         self.call(Export::ListApiKeys, caller, (guest::ListRequest::from(request),)).await
     }
 
@@ -240,8 +206,7 @@ impl<S: Storage> Keycell<S> {
         reason: Option<&str>,
         if_revision: Option<u32>,
     ) -> Result<ApiKeyDetails, Error> {
-        self.check(caller, Lengths::new().text("api_key_id", api_key_id).optional("reason", reason)).await?;
-        self.call(Export::RevokeApiKey, caller, (api_key_id, reason, if_revision)).await
+        self.call(Export::RevokeApiKey, caller, (cut(api_key_id), reason.map(cut), if_revision)).await
     }
 
     /// Replaces a key by a new one with the same name, project, scopes, metadata, limit and expiry.
@@ -258,10 +223,9 @@ impl<S: Storage> Keycell<S> {
         grace: Duration,
         if_revision: Option<u32>,
     ) -> Result<CreatedApiKey, Error> {
-        self.check(caller, Lengths::new().text("api_key_id", api_key_id)).await?;
         let seconds = grace.as_secs().saturating_add(u64::from(grace.subsec_nanos() > 0));
         let grace_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
-        self.call(Export::RotateApiKey, caller, (api_key_id, Some(grace_seconds), if_revision)).await
+        self.call(Export::RotateApiKey, caller, (cut(api_key_id), Some(grace_seconds), if_revision)).await
     }
 
     /// Changes a key's name, metadata or rate limit, or moves its expiry to an earlier time.
@@ -275,16 +239,7 @@ impl<S: Storage> Keycell<S> {
         api_key_id: &str,
         changes: UpdateApiKey,
     ) -> Result<ApiKeyDetails, Error> {
-        self.check(
-            caller,
-            Lengths::new()
-                .text("api_key_id", api_key_id)
-                .optional("name", changes.name.as_deref())
-                .optional("expires_at", changes.expires_at.as_deref())
-                .optional("metadata", changes.metadata.as_deref()),
-        )
-        .await?;
-        self.call(Export::UpdateApiKey, caller, (api_key_id, guest::ApiKeyChanges::from(changes))).await
+        self.call(Export::UpdateApiKey, caller, (cut(api_key_id), guest::ApiKeyChanges::from(changes))).await
     }
 
     /// Lists the changes of keys, newest first.
@@ -293,24 +248,7 @@ impl<S: Storage> Keycell<S> {
     ///
     /// Each of [`Error`] but `Conflict` and `NotActive`.
     pub async fn list_events(&self, caller: &Caller, request: ListEvents) -> Result<EventPage, Error> {
-        self.check(
-            caller,
-            Lengths::new()
-                .optional("api_key_id", request.api_key_id.as_deref())
-                .optional("project_reference", request.project_reference.as_deref())
-                .optional("owner", request.owner.as_deref())
-                .optional("since", request.since.as_deref())
-                .optional("until", request.until.as_deref())
-                .optional("cursor", request.cursor.as_deref()),
-        )
-        .await?;
         self.call(Export::ListEvents, caller, (guest::EventRequest::from(request),)).await
-    }
-
-    /// Returns an error if an argument is too long for the component.
-    pub(crate) async fn check(&self, caller: &Caller, lengths: Lengths) -> Result<(), Error> {
-        let faults = lengths.into_faults();
-        if faults.is_empty() { Ok(()) } else { Err(self.invalid_input(caller, faults).await) }
     }
 
     /// The error for faults that the host has found. The component authenticates the caller before
@@ -333,9 +271,6 @@ impl<S: Storage> Keycell<S> {
         R: Response,
         Result<R::Guest, guest::Error>: Lift + Send + Sync + 'static,
     {
-        if caller.has_bearer_longer_than(arguments::MAX_LEN) {
-            return Err(Error::Unauthenticated);
-        }
         let response = self.sandbox.call(export, caller, params).await.map_err(|trap| Error::internal(&trap))?;
         tracing::debug!(user = caller.user_id(), succeeded = response.is_ok(), "{}", export.name());
         R::parse(response?).map_err(|invalid| Error::internal(&invalid))

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    arguments::Lengths,
+    arguments::cut,
     bindings::exports::keycell::api_keys::api_keys as guest,
     caller::Caller,
     error::{Error, Fault, Subject},
@@ -85,8 +85,7 @@ impl<S: Storage> Keycell<S> {
         action: ProjectAction,
         project: Option<&str>,
     ) -> Result<ProjectAccess, Error> {
-        self.check(caller, Lengths::new().optional("project_reference", project)).await?;
-        self.call(Export::AuthorizeProject, caller, (guest::ProjectAction::from(action), project)).await
+        self.call(Export::AuthorizeProject, caller, (guest::ProjectAction::from(action), project.map(cut))).await
     }
 }
 

@@ -109,6 +109,12 @@ caught! {
     returns_the_first_fault_only: "guest/fault.rs",
         "Self::InvalidInput(returned)" => "returned.truncate(1); Self::InvalidInput(returned)",
         by "errors: all faults of the arguments are returned";
+    bounds_no_argument: "argument.rs",
+        "text.len() > MAX_LEN" => "text.len() > 2 * MAX_LEN",
+        by "issue: an argument of more than 65536 bytes is too long";
+    counts_the_texts_of_a_list_alone: "argument.rs",
+        "ITEM_LEN + item.len()" => "item.len()",
+        by "issue: an argument of more than 65536 bytes is too long";
     accepts_metadata_that_is_not_an_object: "metadata.rs",
         "!self.text.starts_with('{')" => "false",
         by "metadata: JSON that is not an object is refused";
