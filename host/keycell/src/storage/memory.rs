@@ -59,17 +59,9 @@ impl Tables {
     }
 
     fn update_key(&mut self, key: KeyRecord) -> Result<(), StorageError> {
-        let stored = self.current_revision(&key)?;
-        stored.name = key.name;
-        stored.metadata = key.metadata;
-        stored.rate_limit = key.rate_limit;
-        stored.updated_at = key.updated_at;
-        stored.expires_at = key.expires_at;
-        stored.revoked_at = key.revoked_at;
-        stored.revocation_reason = key.revocation_reason;
-        stored.rotated_to = key.rotated_to;
-        stored.revision += 1;
-        self.changes.push(key.id);
+        let id = key.id.clone();
+        self.current_revision(&key)?.update(key);
+        self.changes.push(id);
         Ok(())
     }
 
@@ -182,15 +174,13 @@ impl Storage for MemoryStorage {
         if tables.id_by_lookup.contains_key(&key.lookup) || tables.current_revision(&key)?.last_used_at.is_some() {
             return Err(StorageError::Conflict);
         }
+        let (id, lookup) = (key.id.clone(), key.lookup.clone());
         let stored = tables.current_revision(&key)?;
-        let void = std::mem::replace(&mut stored.lookup, key.lookup.clone());
-        stored.prefix = key.prefix;
-        stored.hash = key.hash;
-        stored.updated_at = key.updated_at;
-        stored.revision += 1;
+        let void = stored.lookup.clone();
+        stored.replace_secret(key);
         tables.id_by_lookup.remove(&void);
-        tables.changes.push(key.id.clone());
-        tables.id_by_lookup.insert(key.lookup, key.id);
+        tables.id_by_lookup.insert(lookup, id.clone());
+        tables.changes.push(id);
         tables.insert_event(event);
         Ok(())
     }

@@ -57,6 +57,35 @@ impl fmt::Debug for KeyRecord {
     }
 }
 
+impl KeyRecord {
+    /// Takes over the changes of `key`, as [`update_key`](super::Storage::update_key) defines them.
+    ///
+    /// For storages that change records in memory, after a comparison of the revisions.
+    pub fn update(&mut self, key: Self) {
+        self.name = key.name;
+        self.metadata = key.metadata;
+        self.rate_limit = key.rate_limit;
+        self.updated_at = key.updated_at;
+        self.expires_at = key.expires_at;
+        self.revoked_at = key.revoked_at;
+        self.revocation_reason = key.revocation_reason;
+        self.rotated_to = key.rotated_to;
+        self.revision += 1;
+    }
+
+    /// Takes over the secret of `key`, as [`replace_secret`](super::Storage::replace_secret) defines
+    /// it.
+    ///
+    /// For storages that change records in memory, after a comparison of the revisions.
+    pub fn replace_secret(&mut self, key: Self) {
+        self.prefix = key.prefix;
+        self.lookup = key.lookup;
+        self.hash = key.hash;
+        self.updated_at = key.updated_at;
+        self.revision += 1;
+    }
+}
+
 /// A limit of successful verifications of one key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
