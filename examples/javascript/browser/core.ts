@@ -1,8 +1,7 @@
 import core from '#generated/keycell.core.wasm';
 import core2 from '#generated/keycell.core2.wasm';
 
-const FILES = { 'keycell.core.wasm': core, 'keycell.core2.wasm': core2 };
-const modules = new Map(Object.entries(FILES).map(([file, bytes]) => [file, new WebAssembly.Module(bytes)]));
+const FILES: Record<string, BufferSource> = { core, core2 };
 
-/** Returns a core module of the component. The bundle holds them, compiled once for each page. */
-export const coreModule = (file: string): WebAssembly.Module => modules.get(file)!;
+/** Returns a core module of the component. The bundle holds them. */
+export const coreBytes = (file: string): BufferSource => FILES[file.split('.')[1]!]!;

@@ -1,6 +1,6 @@
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
-import { KeycellError, logCause } from '../shared/failure.js';
 import type { Storage } from '../shared/authority.js';
+import { KeycellError, logCause } from '../shared/failure.js';
 import { storageOf, type Tables } from './storage.js';
 
 type Stores = { [Name in keyof Tables]: { key: string | string[]; value: Tables[Name][number] } };
@@ -8,25 +8,31 @@ interface Schema extends DBSchema, Stores {}
 
 export type Database = IDBPDatabase<Schema>;
 
-const KEY_PATHS = { keys: 'id', events: 'id', requests: ['userId', 'idempotencyKey'], projects: 'id' };
+const KEY_PATHS = { keys: 'id', events: 'id', projects: 'id',
+  requests: ['userId', 'idempotencyKey'] };
 export const STORES = ['keys', 'events', 'requests', 'projects'] as const;
 
 /** Opens the origin's database of this name, and creates it or the stores that it lacks. */
 export function openDatabase(name: string): Promise<Database> {
   const upgrade = (database: Database) => STORES.forEach((store) => {
-    if (!database.objectStoreNames.contains(store)) database.createObjectStore(store, { keyPath: KEY_PATHS[store] });
+    const isMissing = !database.objectStoreNames.contains(store);
+    if (isMissing) database.createObjectStore(store, { keyPath: KEY_PATHS[store] });
   });
   return openDB<Schema>(name, 2, { upgrade });
 }
 
 /**
- * Runs `work` on storage in one transaction: no other tab reads or writes meanwhile, and changes are on the disk before
- * the answer is returned. IndexedDB is asynchronous and the component is synchronous, so everything is read first.
+ * Runs `work` on storage in one transaction: no other tab reads or writes meanwhile, and changes
+ * are on the disk before the answer is returned. IndexedDB is asynchronous and the component is
+ * synchronous, so everything is read first.
  */
-export async function transact<T>(database: Database, work: (storage: Storage) => T): Promise<T> {
+export async function transact<T>(
+  database: Database, work: (storage: Storage) => T,
+): Promise<T> {
   try {
     const transaction = database.transaction(STORES, 'readwrite', { durability: 'strict' });
-    const all = <Name extends keyof Tables>(store: Name) => transaction.objectStore(store).getAll();
+    const all = <Name extends keyof Tables>(store: Name) =>
+      transaction.objectStore(store).getAll();
     const [keys, events, requests, projects] = await Promise.all(
       [all('keys'), all('events'), all('requests'), all('projects')]);
     const writes: Promise<unknown>[] = [];

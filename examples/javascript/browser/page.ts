@@ -4,10 +4,9 @@ import type { Error as Failure } from '#generated/interfaces/keycell-api-keys-ap
 import type { Caller } from '#generated/interfaces/keycell-api-keys-context.js';
 import { listOf } from '#generated/pages/answer.js';
 import { formOf, showFaults } from '#generated/pages/form.js';
-import type { ApiKeys, Arguments } from '../shared/arguments.js';
-import { Authority } from '../shared/authority.js';
+import { Authority, type ApiKeys, type Arguments } from '../shared/authority.js';
 import { KeycellError } from '../shared/failure.js';
-import { coreModule } from './core.js';
+import { coreBytes } from './core.js';
 import { openDatabase, transact } from './database.js';
 
 const SCOPES = ['api-keys:read', 'api-keys:write'];
@@ -15,7 +14,7 @@ const SCOPES = ['api-keys:read', 'api-keys:write'];
 const caller: Caller = { tag: 'user', val: { id: 'me', operator: false, scopes: SCOPES } };
 
 const database = openDatabase('keycell');
-const authority = new Authority(coreModule, { prefix: 'keycell', defaultScopes: SCOPES });
+const authority = new Authority(coreBytes, { prefix: 'keycell', defaultScopes: SCOPES });
 
 async function call<Name extends keyof ApiKeys>(name: Name, ...args: Arguments<Name>) {
   return transact(await database, (storage) => authority.call(storage, caller, name, ...args));

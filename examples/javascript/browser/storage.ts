@@ -1,52 +1,47 @@
 import type * as Wit from '#generated/interfaces/keycell-api-keys-storage.js';
 import type { Storage } from '../shared/authority.js';
-import { StorageError } from '../shared/failure.js';
+import { check, found } from '../shared/failure.js';
 
-/** A project and the roles of its members by user id. */
-export type Project = { id: string; slug: string; members: Record<string, Wit.Role> };
-
-/** Everything that is stored. */
+/** Everything that is stored. A project has the roles of its members by user id. */
 export interface Tables {
   keys: Wit.KeyRecord[];
   events: Wit.EventRecord[];
   requests: Wit.IdempotentRequest[];
-  projects: Project[];
+  projects: { id: string; slug: string; members: Record<string, Wit.Role> }[];
 }
 
 /** Receives each record that is new or changed. */
 export type Write = <Name extends keyof Tables>(table: Name, record: Tables[Name][number]) => void;
 
-/** Storage for one call, which has all tables to itself. */
+const CHANGES = ['name', 'updatedAt', 'expiresAt', 'revokedAt', 'revocationReason', 'rotatedTo',
+  'metadata', 'rateLimit'] as const;
+const SECRET = ['prefix', 'lookup', 'hash', 'updatedAt'] as const;
+
+/** Storage for one call, which has all tables to itself. Each function checks, and then writes. */
 export function storageOf(tables: Tables, write: Write): Storage {
   const keys = new Map(tables.keys.map((key) => [key.id, key]));
-  const events = new Map(tables.events.map((event) => [event.id, event]));
-  const requests = new Map(tables.requests.map((request) => [placeOf(request), request]));
-
+  const findLookup = (lookup: string) => [...keys.values()].find((key) => key.lookup === lookup);
+  const findRequest = (userId: string, idempotencyKey: string) => tables.requests.find(
+    (request) => request.userId === userId && request.idempotencyKey === idempotencyKey);
+  const checkNew = (key: Wit.KeyRecord) => check(!keys.has(key.id) && !findLookup(key.lookup));
   const put = (key: Wit.KeyRecord, event: Wit.EventRecord) => {
     keys.set(key.id, key);
-    events.set(event.id, event);
     write('keys', key);
     write('events', event);
   };
-  const isLookupFree = (lookup: string) => ![...keys.values()].some((key) => key.lookup === lookup);
-  const checkNew = (key: Wit.KeyRecord) => check(!keys.has(key.id) && isLookupFree(key.lookup));
-  const current = (key: Wit.KeyRecord): Wit.KeyRecord => {
+  /** Returns the stored key with these fields of `key`, if its revision is still the same. */
+  const changed = (key: Wit.KeyRecord, fields: readonly (keyof Wit.KeyRecord)[]) => {
     const stored = keys.get(key.id);
     check(stored?.revision === key.revision);
-    return { ...stored!, revision: key.revision + 1 };
+    const changes = Object.fromEntries(fields.map((field) => [field, key[field]]));
+    return { ...stored!, ...changes, revision: key.revision + 1 };
   };
-  const changed = (key: Wit.KeyRecord): Wit.KeyRecord => {
-    const { name, updatedAt, expiresAt, revokedAt, revocationReason, rotatedTo, rateLimit, metadata } = key;
-    const changes = { name, updatedAt, expiresAt, revokedAt, revocationReason, rotatedTo, rateLimit, metadata };
-    return { ...current(key), ...changes };
-  };
-  // Each function checks everything before it writes anything.
   return {
     insertKey: (key, event, request) => {
       checkNew(key);
       if (request !== undefined) {
-        check((requests.get(placeOf(request))?.expiresAt ?? 0n) <= key.createdAt);
-        requests.set(placeOf(request), request);
+        const taken = findRequest(request.userId, request.idempotencyKey);
+        check(taken === undefined || taken.expiresAt <= key.createdAt);
         write('requests', request);
       }
       put(key, event);
@@ -56,28 +51,24 @@ export function storageOf(tables: Tables, write: Write): Storage {
       const project = tables.projects.find((project) => project.id === key.projectId);
       return { key, role: project?.members[viewer] };
     },
-    findKeyByLookup: (lookup) => found([...keys.values()].find((key) => key.lookup === lookup)),
+    findKeyByLookup: (lookup) => found(findLookup(lookup)),
     findRequest: (userId, idempotencyKey, now) => {
-      const request = found(requests.get(placeOf({ userId, idempotencyKey })));
+      const request = found(findRequest(userId, idempotencyKey));
       return found(request.expiresAt > now ? request : undefined);
     },
-    listKeys: (filter) => newest(keys, filter.limit, (key) => hasStatus(key, filter)
-      && isOf(key.userId, filter.userId) && isOf(key.projectId, filter.projectId) && isBefore(key.id, filter.before)),
-    listEvents: ({ keyId, userId, projectId, since, before, limit }) => newest(events, limit, (event) =>
-      isOf(event.keyId, keyId) && isOf(event.userId, userId) && isOf(event.projectId, projectId)
-      && (since === undefined || event.id >= since) && isBefore(event.id, before)),
-    updateKey: (key, event) => put(changed(key), event),
+    listKeys: (filter) => newest([...keys.values()], filter, (key) => hasStatus(key, filter)),
+    listEvents: (filter) => newest(tables.events, filter,
+      (event) => isOf(event.keyId, filter.keyId) && event.id >= (filter.since ?? '')),
+    updateKey: (key, event) => put(changed(key, CHANGES), event),
     rotateKey: (key, event, replacement, replacementEvent) => {
-      const rotated = changed(key);
+      const rotated = changed(key, CHANGES);
       checkNew(replacement);
       put(replacement, replacementEvent);
       put(rotated, event);
     },
     replaceSecret: (key, event) => {
-      const stored = current(key);
-      check(stored.lastUsedAt === undefined && isLookupFree(key.lookup));
-      const { prefix, lookup, hash, updatedAt } = key;
-      put({ ...stored, prefix, lookup, hash, updatedAt }, event);
+      check(!findLookup(key.lookup) && keys.get(key.id)?.lastUsedAt === undefined);
+      put(changed(key, SECRET), event);
     },
     recordUse: (id, at) => {
       const key = keys.get(id);
@@ -92,25 +83,22 @@ export function storageOf(tables: Tables, write: Write): Storage {
   };
 }
 
-function check(holds: boolean): void {
-  if (!holds) throw new StorageError({ tag: 'conflict' });
-}
+const isOf = (value?: string, wanted?: string) => wanted === undefined || value === wanted;
 
-function found<T>(record: T | undefined): T {
-  if (record === undefined) throw new StorageError({ tag: 'not-found' });
-  return record;
-}
-
-const placeOf = (request: Pick<Wit.IdempotentRequest, 'userId' | 'idempotencyKey'>) =>
-  JSON.stringify([request.userId, request.idempotencyKey]);
-const isOf = (value: string | undefined, wanted: string | undefined) => wanted === undefined || value === wanted;
-const isBefore = (id: string, before: string | undefined) => before === undefined || id < before;
-
-function hasStatus({ revokedAt, expiresAt }: Wit.KeyRecord, { status, now }: Wit.KeyFilter): boolean {
+function hasStatus({ revokedAt, expiresAt }: Wit.KeyRecord, filter: Wit.KeyFilter): boolean {
+  const { status, now } = filter;
   const unrevoked = expiresAt !== undefined && expiresAt <= now ? 'expired' : 'active';
   return status === 'all' || status === (revokedAt === undefined ? unrevoked : 'revoked');
 }
 
-function newest<T extends { id: string }>(records: Map<string, T>, limit: number, passes: (record: T) => boolean): T[] {
-  return [...records.values()].filter(passes).sort((one, other) => (one.id < other.id ? 1 : -1)).slice(0, limit);
+/** The newest records that pass the part that both filters have, and `passes`. */
+function newest<T extends { id: string; userId: string; projectId?: string }>(
+  records: T[], filter: Wit.KeyFilter | Wit.EventFilter, passes: (record: T) => boolean,
+): T[] {
+  const { userId, projectId, before, limit } = filter;
+  return records
+    .filter((record) => isOf(record.userId, userId) && isOf(record.projectId, projectId)
+      && (before === undefined || record.id < before) && passes(record))
+    .sort((one, other) => (one.id < other.id ? 1 : -1))
+    .slice(0, limit);
 }

@@ -1,7 +1,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Storage } from '../shared/authority.js';
 import { StorageError } from '../shared/failure.js';
-import { snakeCase } from '../shared/json.js';
+import { snakeCase } from '../node/names.js';
 import type { StorageFailure } from './case.js';
 
 type Function_ = (...args: unknown[]) => unknown;

@@ -4,7 +4,7 @@ import type { Caller, Policy } from '#generated/interfaces/keycell-api-keys-cont
 import type * as WallClock from '#generated/interfaces/wasi-clocks-wall-clock.js';
 import type * as Random from '#generated/interfaces/wasi-random-random.js';
 import { KeycellError } from '../shared/failure.js';
-import { toolJson } from '../shared/json.js';
+import { toolJson } from '../node/json.js';
 import type { CallStep, Case, PolicySetUp, ProjectSetUp, RoleStep, SetUp } from './case.js';
 import { difference, pointer, repeat, substitute, type Variables } from './expect.js';
 import { xorshift32 } from './random.js';

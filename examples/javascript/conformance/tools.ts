@@ -1,5 +1,6 @@
 import { Ajv, type ValidateFunction } from 'ajv';
 import { stringify } from 'lossless-json';
+import { camelCase } from '../node/names.js';
 import type { Variables } from './expect.js';
 
 /** The schemas of a tool. */
@@ -57,8 +58,4 @@ function record(value: Variables): Variables {
   const isObject = (field: unknown) => typeof field === 'object' && field !== null && !Array.isArray(field);
   return Object.fromEntries(Object.entries(value).map(([name, field]) =>
     [camelCase(name), isObject(field) ? record(field as Variables) : field]));
-}
-
-function camelCase(name: string): string {
-  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

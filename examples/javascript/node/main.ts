@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { ApiKeys, Arguments } from '../shared/arguments.js';
-import { Authority } from '../shared/authority.js';
+import { Authority, type ApiKeys, type Arguments } from '../shared/authority.js';
 import { KeycellError } from '../shared/failure.js';
-import { toolJson } from '../shared/json.js';
-import { coreModule } from './core.js';
+import { coreBytes } from './core.js';
+import { createDatabase } from './create.js';
 import { openDatabase } from './database.js';
+import { toolJson } from './json.js';
 import { sqliteStorage } from './storage.js';
 
 const USAGE = 'usage: main.js --database PATH --user ID create NAME | get ID | verify < KEY | list';
@@ -13,7 +14,7 @@ const MAX_KEY_LENGTH = 4096;
 
 type Call = <Name extends keyof ApiKeys>(name: Name, ...args: Arguments<Name>) => ReturnType<ApiKeys[Name]>;
 type Work = (call: Call) => unknown;
-type Command = { database: string; user: string; work: Work };
+type Command = { database: string; user: string; work: Work; isCreate: boolean };
 
 /** Parses the command. The reason why it is wrong is not shown: it could repeat a key. */
 function parse(): Command | undefined {
@@ -22,7 +23,7 @@ function parse(): Command | undefined {
     const { values: { database, user }, positionals } = parseArgs({ options, allowPositionals: true });
     const work = workOf(positionals);
     const isComplete = database !== undefined && user !== undefined && work !== undefined;
-    return isComplete ? { database, user, work } : undefined;
+    return isComplete ? { database, user, work, isCreate: positionals[0] === 'create' } : undefined;
   } catch {
     return undefined;
   }
@@ -60,10 +61,13 @@ async function presentedKey(): Promise<string> {
   return text.replace(/\r?\n$/, '');
 }
 
-async function run({ database, user, work }: Command): Promise<void> {
+async function run({ database, user, work, isCreate }: Command): Promise<void> {
   try {
+    // Only a command that adds something makes a database: the path of another one may be a mistake.
+    if (isCreate) createDatabase(database);
+    else if (!existsSync(database)) throw new Error('there is no database: create a key first');
     const storage = sqliteStorage(openDatabase(database));
-    const authority = new Authority(coreModule, { prefix: 'keycell', defaultScopes: SCOPES });
+    const authority = new Authority(coreBytes, { prefix: 'keycell', defaultScopes: SCOPES });
     const caller = { tag: 'user', val: { id: user, operator: false, scopes: SCOPES } } as const;
     const answer = await work((name, ...args) => authority.call(storage, caller, name, ...args));
     console.log(JSON.stringify(toolJson(answer as object)));

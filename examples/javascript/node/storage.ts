@@ -1,119 +1,114 @@
-import Database from 'better-sqlite3';
+import Sqlite from 'better-sqlite3';
 import type * as Wit from '#generated/interfaces/keycell-api-keys-storage.js';
 import type { Storage } from '../shared/authority.js';
-import { logCause, StorageError } from '../shared/failure.js';
-import { snakeCase } from '../shared/json.js';
-import { checkVersion } from './database.js';
+import { check, found, logCause, StorageError } from '../shared/failure.js';
+import { checkSchema } from './database.js';
+import { camelCase, snakeCase } from './names.js';
 
-const KEY = `id prefix lookup hash userId projectId name scopes createdAt updatedAt expiresAt lastUsedAt revokedAt
-  revocationReason rotatedFrom rotatedTo revision metadata rateLimitRequests rateLimitWindowSeconds`.split(/\s+/);
-const EVENT = 'id time action keyId userId projectId actorUserId actorKeyId fields'.split(' ');
-const REQUEST = 'userId idempotencyKey keyId expiresAt digest'.split(' ');
-const CHANGES = `name updatedAt expiresAt revokedAt revocationReason rotatedTo metadata rateLimitRequests
-  rateLimitWindowSeconds`.split(/\s+/);
-const SECRET = 'prefix lookup hash updatedAt'.split(' ');
-
-const select = (fields: string[]) => `SELECT ${fields.map((field) => `${snakeCase(field)} AS ${field}`).join()}`;
-const insert = (table: string, fields: string[]) =>
-  `INSERT INTO ${table} (${fields.map(snakeCase).join()}) VALUES (@${fields.join(', @')})`;
-const update = (fields: string[]) => `UPDATE api_keys SET ${fields.map((field) => `${snakeCase(field)} = @${field}`)
-  .join()}, revision = revision + 1 WHERE id = @id AND revision = @revision`;
-const role = (project: string) =>
-  `(SELECT role FROM project_members WHERE project_id = ${project} AND user_id = @userId) AS role`;
-
+const CHANGES = ['name', 'updatedAt', 'expiresAt', 'revokedAt', 'revocationReason', 'rotatedTo',
+  'metadata', 'rateLimitRequests', 'rateLimitWindowSeconds'];
+const SECRET = ['prefix', 'lookup', 'hash', 'updatedAt'];
 const STATUS = {
   all: 'TRUE',
   active: 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > @now)',
   expired: 'revoked_at IS NULL AND expires_at <= @now',
   revoked: 'revoked_at IS NOT NULL',
 };
-/** The optional conditions of a filter. The query contains only those that are set, so that SQLite uses an index. */
-const CONDITIONS = {
-  keyId: 'key_id = @keyId', userId: 'user_id = @userId', projectId: 'project_id = @projectId',
-  since: 'id >= @since', before: 'id < @before',
-};
+const FILTERS = { keyId: 'key_id = @keyId', userId: 'user_id = @userId',
+  projectId: 'project_id = @projectId', since: 'id >= @since', before: 'id < @before' };
 const TEMPORARY = /^SQLITE_(BUSY|LOCKED|PROTOCOL|FULL|READONLY|PERM|CANTOPEN|IOERR|NOMEM)/;
 
 /** Storage in a database with keycell's schema. */
-export function sqliteStorage(database: Database.Database): Storage {
+export function sqliteStorage(database: Sqlite.Database): Storage {
   database.defaultSafeIntegers(); // Times have 64 bits.
-  const all = (query: string, parameters: object) => database.prepare<[object], Row>(query).all(parameters);
-  const get = (query: string, parameters: object) => all(query, parameters)[0] ?? fail('not-found');
-  const change = (query: string, parameters: object) => {
-    if (database.prepare(query).run(parameters).changes === 0) fail('conflict');
+  const all = (query: string, parameters: object) => attempt(() =>
+    database.prepare<object[], object>(query).all(parameters).map(withFieldNames));
+  const one = (query: string, parameters: object) => found(all(query, parameters)[0]);
+  const list = (table: string, filter: Wit.KeyFilter | Wit.EventFilter) => {
+    // Only what the filter sets is a condition, so that SQLite uses an index.
+    const isSet = (name: string) => filter[name as keyof typeof filter] !== undefined;
+    const conditions = Object.entries(FILTERS).flatMap(([name, is]) => isSet(name) ? is : []);
+    conditions.push(STATUS['status' in filter ? filter.status : 'all']);
+    return all(`SELECT * FROM ${table} WHERE ${conditions.join(' AND ')}
+      ORDER BY id DESC LIMIT @limit`, filter);
   };
+  /** Does all of a write or nothing. */
   const write = (work: () => void) => attempt(() => database.transaction(() => {
-    checkVersion(database);
+    checkSchema(database);
     work();
   }).immediate());
-  const list = (fields: string[], table: string, filter: Wit.KeyFilter | Wit.EventFilter) => {
-    const set = Object.entries(CONDITIONS).filter(([field]) => filter[field as keyof typeof filter] !== undefined);
-    const conditions = [STATUS['status' in filter ? filter.status : 'all'], ...set.map(([, condition]) => condition)];
-    return all(`${select(fields)} FROM ${table} WHERE ${conditions.join(' AND ')} ORDER BY id DESC LIMIT @limit`, filter);
+  const insert = (table: string, row: object) => {
+    const names = Object.keys(row);
+    database.prepare(`INSERT INTO ${table} (${names.map(snakeCase).join()})
+      VALUES (@${names.join(', @')})`).run(row);
   };
-  const addKey = (key: Wit.KeyRecord) => change(insert('api_keys', KEY), row(key));
-  const addEvent = (event: Wit.EventRecord) => change(insert('events', EVENT), row(event));
+  const addEvent = (event: Wit.EventRecord) =>
+    insert('events', { ...event, fields: JSON.stringify(event.fields) });
+  const update = (key: Wit.KeyRecord, names: string[], condition = 'TRUE') => {
+    const changes = names.map((name) => `${snakeCase(name)} = @${name}`);
+    check(database.prepare(`UPDATE api_keys SET ${changes.join()}, revision = revision + 1
+      WHERE id = @id AND revision = @revision AND ${condition}`).run(rowOf(key)).changes > 0);
+  };
   return {
     insertKey: (key, event, request) => write(() => {
-      addKey(key);
+      insert('api_keys', rowOf(key));
       addEvent(event);
       if (request === undefined) return;
       database.prepare('DELETE FROM idempotent_requests WHERE expires_at <= ?').run(key.createdAt);
-      change(insert('idempotent_requests', REQUEST), request);
+      insert('idempotent_requests', request);
     }),
-    findKey: (id, userId) => attempt(() => {
-      const found = get(`${select(KEY)}, ${role('api_keys.project_id')} FROM api_keys WHERE id = @id`, { id, userId });
-      return { key: keyOf(found), role: found.role };
-    }),
+    findKey: (id, viewer) => {
+      const row = one(`SELECT k.*, role FROM api_keys k LEFT JOIN project_members m
+        ON m.project_id = k.project_id AND m.user_id = @viewer WHERE id = @id`, { id, viewer });
+      return { key: keyOf(row), role: row.role };
+    },
     findKeyByLookup: (lookup) =>
-      attempt(() => keyOf(get(`${select(KEY)} FROM api_keys WHERE lookup = @lookup`, { lookup }))),
-    findRequest: (userId, idempotencyKey, now) => attempt(() => get(`${select(REQUEST)} FROM idempotent_requests
+      keyOf(one('SELECT * FROM api_keys WHERE lookup = @lookup', { lookup })),
+    findRequest: (userId, idempotencyKey, now) => one(`SELECT * FROM idempotent_requests
       WHERE user_id = @userId AND idempotency_key = @idempotencyKey AND expires_at > @now`,
-    { userId, idempotencyKey, now })),
-    listKeys: (filter) => attempt(() => list(KEY, 'api_keys', filter).map(keyOf)),
-    listEvents: (filter) => attempt(() =>
-      list(EVENT, 'events', filter).map((event) => ({ ...event, fields: JSON.parse(event.fields) }))),
+    { userId, idempotencyKey, now }),
+    listKeys: (filter) => list('api_keys', filter).map(keyOf),
+    listEvents: (filter) => list('events', filter)
+      .map((event) => ({ ...event, fields: JSON.parse(event.fields) })),
     updateKey: (key, event) => write(() => {
-      change(update(CHANGES), row(key));
+      update(key, CHANGES);
       addEvent(event);
     }),
     rotateKey: (key, event, replacement, replacementEvent) => write(() => {
-      addKey(replacement); // First, because the key refers to it.
-      change(update(CHANGES), row(key));
+      insert('api_keys', rowOf(replacement)); // First, because the key refers to it.
+      update(key, CHANGES);
       [event, replacementEvent].forEach(addEvent);
     }),
     replaceSecret: (key, event) => write(() => {
-      change(`${update(SECRET)} AND lookup <> @lookup AND last_used_at IS NULL`, row(key));
+      update(key, SECRET, 'lookup <> @lookup AND last_used_at IS NULL');
       addEvent(event);
     }),
     recordUse: (id, at) => {
-      // The key is valid even if its use cannot be recorded now.
       try {
-        database.prepare('UPDATE api_keys SET last_used_at = @at WHERE id = @id AND coalesce(last_used_at, 0) < @at')
-          .run({ id, at });
-      } catch (cause) { logCause(cause); }
+        database.prepare(`UPDATE api_keys SET last_used_at = @at
+          WHERE id = @id AND coalesce(last_used_at, 0) < @at`).run({ id, at });
+      } catch (cause) { logCause(cause); } // The key is valid all the same.
     },
-    findProject: ({ tag, val }, userId) =>
-      attempt(() => get(`SELECT id AS projectId, ${role('projects.id')} FROM projects WHERE ${tag} = @val`, { val, userId })),
+    findProject: ({ tag, val }, userId) => one(`SELECT id AS project_id, role
+      FROM projects LEFT JOIN project_members ON project_id = id AND user_id = @userId
+      WHERE ${tag} = @val`, { val, userId }),
   };
 }
 
-/** Any row: its columns are named like the fields of a record. jco takes null for none. */
-type Row = any;
-
-const row = <T extends object>(record: T) => {
-  const { scopes, fields, rateLimit } = record as { scopes?: string[]; fields?: string[]; rateLimit?: Wit.RateLimit };
-  const limit = { rateLimitRequests: rateLimit?.requests, rateLimitWindowSeconds: rateLimit?.windowSeconds };
-  return { ...record, ...limit, scopes: JSON.stringify(scopes), fields: JSON.stringify(fields) };
-};
-
-function keyOf({ rateLimitRequests: requests, rateLimitWindowSeconds: seconds, role: _, ...key }: Row): Wit.KeyRecord {
-  const rateLimit = requests === null ? undefined : { requests: Number(requests), windowSeconds: Number(seconds) };
-  return { ...key, scopes: JSON.parse(key.scopes), revision: Number(key.revision), rateLimit };
+/** Names the columns of a row like the fields of its record. Null stands for none, also for jco. */
+function withFieldNames(row: object): any {
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [camelCase(name), value]));
 }
 
-function fail(tag: 'not-found' | 'conflict'): never {
-  throw new StorageError({ tag });
+function rowOf({ rateLimit, scopes, ...key }: Wit.KeyRecord): object {
+  const { requests: rateLimitRequests, windowSeconds: rateLimitWindowSeconds } = rateLimit ?? {};
+  return { ...key, scopes: JSON.stringify(scopes), rateLimitRequests, rateLimitWindowSeconds };
+}
+
+function keyOf({ rateLimitRequests, rateLimitWindowSeconds, ...key }: any): Wit.KeyRecord {
+  const [requests, windowSeconds] = [rateLimitRequests, rateLimitWindowSeconds].map(Number);
+  const rateLimit = requests ? { requests, windowSeconds } : undefined;
+  return { ...key, scopes: JSON.parse(key.scopes), revision: Number(key.revision), rateLimit };
 }
 
 /** Converts SQLite's errors into the WIT's. The cause goes to the log. */
@@ -122,9 +117,9 @@ function attempt<T>(work: () => T): T {
     return work();
   } catch (error) {
     if (error instanceof StorageError) throw error;
-    const code = error instanceof Database.SqliteError ? error.code : '';
-    if (/^SQLITE_CONSTRAINT_(PRIMARYKEY|UNIQUE)$/.test(code)) fail('conflict');
-    const correlationId = logCause(error);
-    throw new StorageError(TEMPORARY.test(code) ? { tag: 'unavailable' } : { tag: 'internal', val: correlationId });
+    const code = error instanceof Sqlite.SqliteError ? error.code : '';
+    check(!/^SQLITE_CONSTRAINT_(PRIMARYKEY|UNIQUE)$/.test(code));
+    const internal = { tag: 'internal', val: logCause(error) } as const;
+    throw new StorageError(TEMPORARY.test(code) ? { tag: 'unavailable' } : internal);
   }
 }

@@ -1,78 +1,85 @@
 import type { Error as Failure } from '#generated/interfaces/keycell-api-keys-api-keys.js';
 import type { Caller, Policy } from '#generated/interfaces/keycell-api-keys-context.js';
 import type * as Wit from '#generated/interfaces/keycell-api-keys-storage.js';
-import { instantiate, type ImportObject } from '#generated/keycell.js';
-import { checked, faultOf, type ApiKeys, type Arguments } from './arguments.js';
+import { instantiate, type ImportObject, type Root } from '#generated/keycell.js';
 import { KeycellError, logCause } from './failure.js';
 import { Limits } from './limits.js';
 
 /** The functions of `wit/storage.wit`, which defines what each guarantees. */
 export type Storage = typeof Wit;
+export type ApiKeys = Root['apiKeys'];
+export type Arguments<Name extends keyof ApiKeys> = Parameters<ApiKeys[Name]>;
+type Call<Name extends keyof ApiKeys> = (...args: Arguments<Name>) => ReturnType<ApiKeys[Name]>;
+type Clock = ImportObject['wasi:clocks/wall-clock@0.2.12'];
+type Random = ImportObject['wasi:random/random@0.2.12'];
 
-type Functions = { [Name in keyof ApiKeys]: (...args: Arguments<Name>) => ReturnType<ApiKeys[Name]> };
-/** jco's code looks imports up without the versions that its types have. */
-type Imports = { [K in keyof ImportObject as K extends `${infer Name}@${string}` ? Name : K]: ImportObject[K] };
-
-const MAX_RANDOM_BYTES = 4096n;
-
-const systemClock: Imports['wasi:clocks/wall-clock'] = {
+const systemClock: Clock = {
   now: () => {
     const now = Date.now();
     return { seconds: BigInt(Math.floor(now / 1000)), nanoseconds: (now % 1000) * 1_000_000 };
   },
 };
-const systemRandom: Imports['wasi:random/random'] = {
+const systemRandom: Random = {
+  // Throws if the component asks for more than 65,536 bytes.
   getRandomBytes: (length) => crypto.getRandomValues(new Uint8Array(Number(length))),
 };
 
-/** Calls the component. `coreModule` returns a compiled module of jco's output by its file name. */
+/** The core modules of the component, compiled once. */
+const modules = new Map<string, WebAssembly.Module>();
+
+/** Calls the component. `coreBytes` returns a core module of jco's output by its file name. */
 export class Authority {
   private readonly limits = new Limits();
 
   constructor(
-    private readonly coreModule: (file: string) => WebAssembly.Module,
+    private readonly coreBytes: (file: string) => BufferSource,
     private readonly policy: Policy,
     private readonly clock = systemClock,
     private readonly random = systemRandom,
   ) {}
 
   /** Calls a function in a fresh instance, so that no call can reach the secrets of another. */
-  call<Name extends keyof ApiKeys>(storage: Storage, caller: Caller, name: Name, ...args: Arguments<Name>) {
-    if (caller.tag === 'bearer' && faultOf(caller.val)) throw new KeycellError({ tag: 'unauthenticated' });
-    const { passed, faults } = checked(name, args);
-    // As in the component, authentication comes before faults of the arguments.
-    if (faults.length > 0 && caller.tag !== 'host') this.run(storage, caller, 'describeCaller', []);
-    if (faults.length > 0) throw new KeycellError({ tag: 'invalid-input', val: faults });
-    return this.run(storage, caller, name, passed);
-  }
-
-  private run<Name extends keyof ApiKeys>(storage: Storage, caller: Caller, name: Name, args: Arguments<Name>) {
+  call<Name extends keyof ApiKeys>(
+    storage: Storage, caller: Caller, name: Name, ...args: Arguments<Name>
+  ): ReturnType<ApiKeys[Name]> {
+    checkNumbers(args);
     try {
-      const functions: Functions = instantiate(this.coreModule, this.imports(storage, caller)).apiKeys;
-      return functions[name](...args);
+      const { apiKeys } = instantiate(this.coreModule, this.imports(storage, caller));
+      return (apiKeys[name] as Call<Name>)(...args);
     } catch (thrown) {
       // jco throws the WIT's error as it is, and an Error if the component traps.
-      throw new KeycellError(thrown instanceof Error ? { tag: 'internal', val: logCause(thrown) } : thrown as Failure);
+      const failure = thrown as Failure;
+      const isTrap = failure instanceof Error;
+      throw new KeycellError(isTrap ? { tag: 'internal', val: logCause(thrown) } : failure);
     }
   }
 
+  private readonly coreModule = (file: string): WebAssembly.Module => {
+    const module = modules.get(file) ?? new WebAssembly.Module(this.coreBytes(file));
+    modules.set(file, module);
+    return module;
+  };
+
   private imports(storage: Storage, caller: Caller): ImportObject {
-    const imports: Imports = {
-      'keycell:api-keys/storage': storage,
-      'keycell:api-keys/context': {
+    const imports: ImportObject = {
+      'keycell:api-keys/storage@0.2.0': storage,
+      'keycell:api-keys/context@0.2.0': {
         getCaller: () => caller,
         getPolicy: () => this.policy,
         reportInternal: (cause) => logCause(`the component reports: ${cause}`),
       },
-      'keycell:api-keys/limits': this.limits,
-      'wasi:clocks/wall-clock': this.clock,
-      'wasi:random/random': {
-        getRandomBytes: (length) => {
-          if (length > MAX_RANDOM_BYTES) throw new RangeError(`the component asked for ${length} random bytes at once`);
-          return this.random.getRandomBytes(length);
-        },
-      },
+      'keycell:api-keys/limits@0.2.0': this.limits,
+      'wasi:clocks/wall-clock@0.2.12': this.clock,
+      'wasi:random/random@0.2.12': this.random,
     };
-    return imports as unknown as ImportObject;
+    // jco's code looks imports up without the versions that its types have.
+    const unversioned = Object.entries(imports).map(([name, value]) => [name.split('@')[0], value]);
+    return Object.fromEntries(unversioned);
   }
+}
+
+/** Refuses a number that is not a u32: jco would take its low bits. */
+function checkNumbers(value: unknown): void {
+  if (typeof value === 'number' && value >>> 0 !== value) throw new RangeError('not a u32');
+  if (typeof value === 'object' && value !== null) Object.values(value).forEach(checkNumbers);
 }

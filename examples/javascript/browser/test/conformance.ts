@@ -3,7 +3,7 @@ import { cases } from '../../conformance/case.js';
 import { runAll, type Host, type Report } from '../../conformance/runner.js';
 import { compile, type Schemas } from '../../conformance/tools.js';
 import { Authority } from '../../shared/authority.js';
-import { coreModule } from '../core.js';
+import { coreBytes } from '../core.js';
 import { openDatabase, STORES, transact } from '../database.js';
 
 export interface Suite {
@@ -22,7 +22,7 @@ const host: Host = async (projects, recorder, ...imports) => {
     await transaction.objectStore('projects').put({ id, slug, members: Object.fromEntries(roles) });
   }
   await transaction.done;
-  const authority = new Authority(coreModule, ...imports);
+  const authority = new Authority(coreBytes, ...imports);
   return {
     call: (caller, name, args) => transact(database, (storage) =>
       authority.call(recorder.before(storage), caller, name as never, ...(args as never[]) as never)),

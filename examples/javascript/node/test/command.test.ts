@@ -36,6 +36,15 @@ test('a refused call has its reason on stderr, and exits with 1', () => {
   assert.deepEqual([status, answer, stderr], [1, '', 'error: name must not be empty\n']);
 });
 
+test('a command that creates nothing makes no database', () => {
+  const path = newPath();
+  for (const args of [['get', 'id'], ['list'], ['verify']]) {
+    const { status, stderr } = command(path, args);
+    assert.deepEqual([status, stderr], [1, 'error: there is no database: create a key first\n']);
+    assert.ok(!existsSync(path));
+  }
+});
+
 test('wrong usage shows the usage alone, exits with 2 and makes no database', () => {
   const path = newPath();
   const secret = 'keycell_0123456789AB';
@@ -71,7 +80,9 @@ test('one line break at the end is not a part of the key, and anything else is',
 });
 
 test('input that does not end is read up to a limit', async () => {
-  const process_ = spawn(process.execPath, [MAIN, '--database', newPath(), '--user', 'ann', 'verify']);
+  const path = newPath();
+  command(path, ['create', 'laptop']);
+  const process_ = spawn(process.execPath, [MAIN, '--database', path, '--user', 'ann', 'verify']);
   process_.stdin.write('k'.repeat(5000));
   assert.equal(JSON.parse(await text(process_.stdout)).reason, 'malformed');
 });

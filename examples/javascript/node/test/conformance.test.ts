@@ -5,7 +5,7 @@ import { count, files, MIN_CASES, schemas } from '../../conformance/files.js';
 import { runAll, type Host } from '../../conformance/runner.js';
 import { compile } from '../../conformance/tools.js';
 import { Authority } from '../../shared/authority.js';
-import { coreModule } from '../core.js';
+import { coreBytes } from '../core.js';
 import { sqliteStorage } from '../storage.js';
 import { databaseInMemory, setRole } from './database.js';
 
@@ -14,7 +14,7 @@ const tools = compile(schemas);
 const host: Host = (projects, recorder, ...imports) => {
   const database = databaseInMemory(projects);
   const storage = recorder.before(sqliteStorage(database));
-  const authority = new Authority(coreModule, ...imports);
+  const authority = new Authority(coreBytes, ...imports);
   return {
     call: (caller, name, args) => authority.call(storage, caller, name as never, ...(args as never)),
     setRole: (step) => setRole(database, step),

@@ -1,11 +1,11 @@
 import Database from 'better-sqlite3';
 import type { ProjectSetUp, RoleStep } from '../../conformance/case.js';
-import { migrate } from '../database.js';
+import { createTables } from '../create.js';
 
 /** A database in memory that is empty except for these projects. */
 export function databaseInMemory(projects: ProjectSetUp[] = []): Database.Database {
   const database = new Database(':memory:');
-  migrate(database);
+  createTables(database);
   for (const { id, slug, members } of projects) {
     database.prepare('INSERT INTO projects (id, slug, created_at) VALUES (?, ?, 0)').run(id, slug);
     for (const member of members) {

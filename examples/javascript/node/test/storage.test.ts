@@ -10,6 +10,7 @@ import type {
   Action, Error as Failure, EventRecord, IdempotentRequest, KeyRecord,
 } from '#generated/interfaces/keycell-api-keys-storage.js';
 import { StorageError } from '../../shared/failure.js';
+import { createDatabase } from '../create.js';
 import { openDatabase } from '../database.js';
 import { sqliteStorage } from '../storage.js';
 import { databaseInMemory } from './database.js';
@@ -66,17 +67,20 @@ function failure(work: () => void): Failure {
   return assert.fail('did not fail');
 }
 
-/** A record as it was written, without what a row has as null. */
+/** A record as it was written. A row has null for none, and columns that are of keycell's own host. */
 function plain(record: KeyRecord): object {
-  const present = Object.entries(record).filter(([, value]) => value !== null && value !== undefined);
-  return { ...Object.fromEntries(present), hash: [...record.hash] };
+  const names = Object.keys(key) as (keyof KeyRecord)[];
+  const present = names.filter((name) => record[name] !== null && record[name] !== undefined);
+  return { ...Object.fromEntries(present.map((name) => [name, record[name]])), hash: [...record.hash] };
 }
 
 test('a stored key is there when the file is opened again, for its user alone', () => {
   const path = newPath();
+  createDatabase(path);
   const database = openDatabase(path);
   sqliteStorage(database).insertKey(key, event('created'), undefined);
   database.close();
+  createDatabase(path);
   assert.equal(statSync(path).mode & 0o777, 0o600);
   const storage = sqliteStorage(openDatabase(path));
   assert.deepEqual(plain(storage.findKey(key.id, 'ann').key), plain(key));
@@ -84,52 +88,52 @@ test('a stored key is there when the file is opened again, for its user alone', 
   assert.deepEqual(failure(() => storage.findKey(another.id, 'ann')), { tag: 'not-found' });
 });
 
-test('a newer schema is refused and left alone, also by a process that has the file open', (context) => {
+test('another schema is refused and left alone, also by a process that has the file open', (context) => {
   context.mock.method(console, 'error', () => {});
-  const path = newPath();
-  const database = openDatabase(path);
-  database.pragma('user_version = 1000');
-  assert.throws(() => openDatabase(path), /newer keycell/);
-  assert.equal(database.pragma('user_version', { simple: true }), 1000);
-  assert.equal(failure(() => sqliteStorage(database).insertKey(key, event('created'), undefined)).tag, 'internal');
+  for (const version of [1, 1000]) {
+    const path = newPath();
+    createDatabase(path);
+    const database = openDatabase(path);
+    database.pragma(`user_version = ${version}`);
+    createDatabase(path);
+    assert.throws(() => openDatabase(path), /not a keycell database of schema 2: migrate it/);
+    assert.equal(failure(() => sqliteStorage(database).insertKey(key, event('created'), undefined)).tag, 'internal');
+    assert.equal(Number(database.pragma('user_version', { simple: true })), version);
+  }
 });
 
 test('a database of another program is refused and left as it is', () => {
-  for (const sql of [
-    'CREATE TABLE notes (x)', 'PRAGMA user_version = 1', 'PRAGMA application_id = 5',
-    'CREATE TABLE api_keys (id); PRAGMA user_version = 1', 'CREATE TABLE t (x); PRAGMA user_version = 9',
-  ]) {
+  for (const sql of ['CREATE TABLE notes (x)', 'PRAGMA user_version = 1', 'PRAGMA application_id = 5']) {
     const path = newPath();
     new Database(path).exec(sql).close();
     const before = readFileSync(path);
+    createDatabase(path);
     assert.throws(() => openDatabase(path), /not a keycell database/, sql);
     assert.deepEqual(readFileSync(path), before);
   }
   const path = newPath();
   writeFileSync(path, 'no database, but long enough to be taken for one'.repeat(100));
+  assert.throws(() => createDatabase(path), /not a database/);
   assert.throws(() => openDatabase(path), /not a database/);
+  assert.throws(() => openDatabase(newPath()), /unable to open/);
 });
 
-test('a database of version 0.1 is migrated, and keeps its keys', () => {
+test('an empty file becomes a database, with a write-ahead log', () => {
   const path = newPath();
-  const old = new Database(path);
-  const migrations = new URL('migrations/', import.meta.resolve('#generated/keycell.js'));
-  old.exec(readFileSync(new URL('0001_keys_and_projects.sql', migrations), 'utf8'));
-  old.exec(`PRAGMA user_version = 1; INSERT INTO api_keys (id, prefix, lookup, hash, user_id, name, scopes, created_at,
-    updated_at) VALUES ('${key.id}', 'keycell', '${key.lookup}', zeroblob(32), 'ann', 'old', '["a"]', 1, 1)`);
-  old.close();
-  const found = sqliteStorage(openDatabase(path)).findKeyByLookup(key.lookup);
-  assert.deepEqual([found.name, found.scopes, found.rateLimit], ['old', ['a'], undefined]);
+  writeFileSync(path, '');
+  createDatabase(path);
+  assert.equal(openDatabase(path).pragma('journal_mode', { simple: true }), 'wal');
 });
 
 test('processes that open a new file at the same moment wait for each other', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'keycell-'));
-  const module_ = new URL('../database.ts', import.meta.url);
+  const modules = ['create', 'database'].map((name) => new URL(`../${name}.ts`, import.meta.url));
   // Each opens the same new files at the same times.
   const open = `
-    const { openDatabase } = await import('${module_}');
+    const [{ createDatabase }, { openDatabase }] = [await import('${modules[0]}'), await import('${modules[1]}')];
     for (let round = 0; round < 40; round++) {
       while (Date.now() < ${Date.now() + 2500} + round * 50);
+      createDatabase('${directory}/' + round);
       openDatabase('${directory}/' + round).close();
     }`;
   const processes = Array.from({ length: 4 }, async () => {
@@ -236,6 +240,7 @@ test('a filter passes what matches each of its fields', () => {
 test('a locked file is unavailable, anything else is internal, and the log has the cause', (context) => {
   const log = context.mock.method(console, 'error', () => {});
   const path = newPath();
+  createDatabase(path);
   const database = openDatabase(path);
   const storage = sqliteStorage(database);
   storage.insertKey(key, event('created'), undefined);
