@@ -12,14 +12,22 @@ from typing import NoReturn
 from wasmtime import WasmtimeError
 from wasmtime.component import Component
 
-from .authority import ENGINE, Authority
+from .authority import Authority
+from .bindings import ENGINE, KeycellError, Json
+from .create import create_database
 from .database import open_database
 from .output import tool_json
 from .storage import SqliteStorage
-from .wit import Json, KeycellError, policy, user
 
 COMPONENT = Path(os.environ.get("KEYCELL_COMPONENT", Path(__file__).parents[3] / "dist/keycell.wasm"))
 SCOPES = ["api-keys:read", "api-keys:write"]
+POLICY: Json = {
+    "prefix": "keycell",
+    "default_scopes": SCOPES,
+    "grantable_scopes": None,
+    "longest_life": None,
+    "default_life": None,
+}
 MAX_KEY_LENGTH = 4096
 
 
@@ -31,7 +39,7 @@ class Parser(ArgumentParser):
 
 def parser() -> Parser:
     parser = Parser(prog="keycell_host")
-    parser.add_argument("--database", type=Path, required=True, help="the database file, created if it does not exist")
+    parser.add_argument("--database", type=Path, required=True, help="the database file, which `create` makes")
     parser.add_argument("--user", default="local", help="the user who calls (default: local)")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("create", help="create a key and show it this once").add_argument("name")
@@ -42,7 +50,7 @@ def parser() -> Parser:
 
 
 def run(arguments: Namespace, authority: Authority) -> Json:
-    caller = user(arguments.user, SCOPES)
+    caller = {"id": arguments.user, "operator": False, "scopes": SCOPES}
     match arguments.command:
         case "create":
             answer = authority.call(caller, "create_api_key", name=arguments.name)
@@ -71,8 +79,13 @@ def main() -> int:
     arguments = parser().parse_args()
     try:
         component = Component.from_file(ENGINE, COMPONENT)
+        # Only a command that adds something makes a database: another path may be a mistake.
+        if arguments.command == "create":
+            create_database(arguments.database)
+        elif not arguments.database.exists():
+            raise FileNotFoundError("there is no database: create a key first")
         with closing(open_database(arguments.database)) as database:
-            answer = run(arguments, Authority(component, SqliteStorage(database), policy(SCOPES)))
+            answer = run(arguments, Authority(component, SqliteStorage(database), POLICY))
     except (KeycellError, WasmtimeError, sqlite3.Error, OSError) as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 1

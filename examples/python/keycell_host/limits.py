@@ -1,7 +1,6 @@
-"""Rate limits of this process: one time in microseconds for each limited key, at which the entry expires."""
+"""Rate limits of this process: for each limited key a time in microseconds, when it expires."""
 
 from threading import Lock
-from time import time_ns
 
 MAX_ENTRIES = 100_000
 
@@ -11,18 +10,18 @@ class Limits:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._entries: dict[str, int] = {}
+        self._times: dict[str, int] = {}
 
     def load(self, key_id: str) -> int:
-        return self._entries.get(key_id, 0)
+        return self._times.get(key_id, 0)
 
     def compare_and_store(self, key_id: str, expected: int, new: int) -> bool:
         with self._lock:
             if self.load(key_id) != expected:
                 return False
-            if len(self._entries) >= MAX_ENTRIES:
-                # Drops the expired entries, then those that expire first, until half of the entries are left.
-                live = [entry for entry in self._entries.items() if entry[1] > time_ns() // 1000]
-                self._entries = dict(sorted(live, key=lambda entry: -entry[1])[: MAX_ENTRIES // 2])
-            self._entries[key_id] = new
+            if len(self._times) >= MAX_ENTRIES:
+                # Those that expire first make room, and of these the expired ones are the first.
+                latest = sorted(self._times.items(), key=lambda entry: entry[1])
+                self._times = dict(latest[MAX_ENTRIES // 2 :])
+            self._times[key_id] = new
             return True

@@ -5,7 +5,7 @@ from typing import Any
 
 from wasmtime.component import Variant
 
-from .wit import Json
+from .bindings import Json
 
 VALID: Json = {"valid": True, "reason": None, "missing_scopes": [], "retry_after_ms": None}
 

@@ -6,7 +6,7 @@ from typing import Any
 from wasmtime.component import Variant
 
 from keycell_host.authority import log_cause
-from keycell_host.wit import Json, StorageError
+from keycell_host.bindings import Json, KeycellError
 
 
 class Recorder:
@@ -46,8 +46,8 @@ class Recorder:
             return
         failure["times"] -= 1
         if failure["with"] == "internal":
-            raise StorageError("internal", log_cause("the case says so"))
-        raise StorageError(failure["with"])
+            raise KeycellError("internal", log_cause("the case says so"))
+        raise KeycellError(failure["with"])
 
 
 def as_json(value: Any) -> Any:

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from wasmtime.component import Component
 
-from keycell_host.authority import ENGINE, Authority
+from keycell_host.__main__ import POLICY
+from keycell_host.authority import Authority
+from keycell_host.bindings import ENGINE, KeycellError
+from keycell_host.create import create_database
 from keycell_host.database import open_database
 from keycell_host.storage import SqliteStorage
-from keycell_host.wit import KeycellError, policy, user
 
 # `get-api-key` returns a list of texts, which is empty unless the body does harm.
 COMPONENT = """
@@ -41,7 +43,7 @@ COMPONENT = """
 """
 HARM = {
     "loops": "(loop (br 0))",
-    "grows": "(if (i32.eq (memory.grow (i32.const 32)) (i32.const -1)) (then unreachable))",
+    "grows": "(if (i32.eq (memory.grow (i32.const 256)) (i32.const -1)) (then unreachable))",
     "asks for many random bytes": "(call $get_random_bytes (i64.const 4097) (i32.const 16))",
     # 7,000 texts of 32 KB each, all of the same bytes.
     "answers more than it has": """
@@ -55,8 +57,9 @@ HARM = {
 
 def get(tmp_path: Path, body: str) -> object:
     component = Component(ENGINE, COMPONENT.replace("BODY", body))
+    create_database(tmp_path / "keycell.db")
     storage = SqliteStorage(open_database(tmp_path / "keycell.db"))
-    return Authority(component, storage, policy([])).call(user("ann", []), "get_api_key", api_key_id="id")
+    return Authority(component, storage, POLICY).call(None, "get_api_key", api_key_id="id")
 
 
 @pytest.mark.parametrize("body", HARM.values(), ids=HARM.keys())

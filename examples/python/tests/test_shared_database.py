@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from wasmtime.component import Component
 
-from keycell_host.__main__ import SCOPES
+from keycell_host.__main__ import POLICY, SCOPES
 from keycell_host.authority import Authority
+from keycell_host.bindings import Json
 from keycell_host.database import open_database
 from keycell_host.storage import SqliteStorage
-from keycell_host.wit import Json, policy, user
 
+ANN = {"id": "ann", "operator": False, "scopes": SCOPES}
 EXAMPLE = Path(__file__).parents[1]
 KEYCELL = os.environ.get("KEYCELL", str(EXAMPLE.parents[1] / "target/debug/keycell"))
 NODE_HOST = os.environ.get("KEYCELL_NODE_HOST")
@@ -95,8 +96,8 @@ def test_a_key_revoked_by_one_host_is_refused_by_each(shared: Path, component: C
     for key in by_rust:
         output(RUST.run(shared, "revoke", key["id"], "--json"))
     with closing(open_database(shared)) as database:
-        authority = Authority(component, SqliteStorage(database), policy(SCOPES))
-        authority.call(user("ann", SCOPES), "revoke_api_key", api_key_id=by_python["id"])
+        authority = Authority(component, SqliteStorage(database), POLICY)
+        authority.call(ANN, "revoke_api_key", api_key_id=by_python["id"])
     for key in created:
         assert_revoked(shared, key)
 
@@ -124,7 +125,7 @@ def test_concurrent_writes_of_all_hosts_lose_nothing(shared: Path, component: Co
     statuses += [(key["name"], "revoked") for key in revoked]
     assert sorted((key["name"], key["status"]) for key in every) == sorted(statuses)
     with closing(open_database(shared)) as database:
-        authority = Authority(component, SqliteStorage(database), policy(SCOPES))
+        authority = Authority(component, SqliteStorage(database), POLICY)
         for key in active:
             verified = authority.call(None, "verify_api_key", key=key["key"])
             assert verified["id"] == key["id"] == RUST.verified(shared, key["key"])["id"]

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from wasmtime.component import Component
 
-from keycell_host.authority import Authority
+from keycell_host.authority import Authority, Caller
+from keycell_host.bindings import Json
+from keycell_host.create import create_database
 from keycell_host.database import open_database
 from keycell_host.storage import SqliteStorage
-from keycell_host.wit import Caller, Json, user
 
 from .recorder import Recorder
 
@@ -21,6 +22,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class World:
     def __init__(self, component: Component, path: Path, set_up: Json) -> None:
         self.now = milliseconds(set_up["now"])
+        create_database(path)
         self.database = open_database(path)
         self.recorder = Recorder(SqliteStorage(self.database), set_up.get("storage_fails", []))
         for project in set_up.get("projects", []):
@@ -75,6 +77,10 @@ def policy(set_up: Json) -> Json:
         "longest_life": set_up.get("longest_life_ms"),
         "default_life": set_up.get("default_life_ms"),
     }
+
+
+def user(id: str, scopes: list[str], operator: bool = False) -> Json:
+    return {"id": id, "operator": operator, "scopes": scopes}
 
 
 def caller(set_up: Json) -> Caller:
