@@ -3,25 +3,27 @@ import { button, h } from './dom.js';
 import { session } from './session.js';
 import { askToSignIn } from './sign-in.js';
 
+const kinds = [];
 let page = new AbortController();
 /** The path of the page that is shown, while the next one loads. */
 let shown;
 
-/** Runs the module of the page that is shown. */
-async function start() {
+/** Adds a kind of page: the element that it has, and what runs there. */
+export function addPage(selector, run) {
+  kinds.push([selector, run]);
+  if (document.querySelector(selector)) start();
+}
+
+function start() {
   page.abort();
   page = new AbortController();
-  const { signal } = page;
   shown = location.pathname;
   closeDialogs();
   for (const link of document.querySelectorAll('nav a')) {
-    const isHere = shown === link.pathname || shown.startsWith(`${link.pathname}/`);
-    link.ariaCurrent = isHere ? 'page' : null;
+    link.ariaCurrent = `${shown}/`.startsWith(`${link.pathname}/`) ? 'page' : null;
   }
   const main = document.querySelector('main');
-  if (!main.dataset.module) return;
-  const { start } = await import(main.dataset.module);
-  if (!signal.aborted) start(main, signal);
+  for (const [selector, run] of kinds) if (main.querySelector(selector)) run(main, page.signal);
 }
 
 // A new key stays until it is saved.
@@ -51,6 +53,7 @@ async function visit() {
   const next = new DOMParser().parseFromString(answer.text, 'text/html');
   const main = next.querySelector('main');
   if (!main) return location.reload();
+  await import(next.querySelector('script').src);
   document.title = next.title;
   document.querySelector('main').replaceWith(document.adoptNode(main));
   start();
@@ -76,7 +79,7 @@ session.addEventListener('change', showAccount);
 session.addEventListener('lost', () => { banner.textContent = 'The server does not answer. Trying again…'; });
 session.addEventListener('found', () => { banner.textContent = ''; follow(); });
 
-/** Takes the one-time code out of the address, and exchanges it for a key. */
+/** Exchanges the one-time code of the address for a key. */
 async function exchange() {
   const code = new URLSearchParams(location.hash.slice(1)).get('code');
   if (code === null) return;

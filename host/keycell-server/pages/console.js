@@ -1,4 +1,5 @@
 // The page of keys.
+import { addPage } from './app.js';
 import { button, copyButton, focusAgain, h, time } from './dom.js';
 import { field, showFaults } from './form.js';
 import { chip, openCreate, openDetails, projectOf, scopeList } from './key.js';
@@ -7,9 +8,8 @@ import { signInForm } from './sign-in.js';
 
 const STATUSES = ['active', 'expired', 'revoked', 'all'];
 const COLUMNS = ['Name', 'Prefix', 'Status', 'Scopes', 'Owner', 'Project', 'Last used', 'Expires'];
-const PAGE_SIZE = 20;
 
-export function start(main, signal) {
+addPage('#console', (main, signal) => {
   const content = main.querySelector('#console');
   const show = () => content.replaceChildren(...(session.caller ? keys(signal) : [
     h('section', { class: 'card narrow' }, h('h2', {}, 'Sign in'), signInForm()),
@@ -19,7 +19,7 @@ export function start(main, signal) {
     (content.querySelector('.sign-in input') ?? main.querySelector('h1')).focus();
   }, { signal });
   show();
-}
+});
 
 function keys(signal) {
   const { caller } = session;
@@ -45,7 +45,7 @@ function keys(signal) {
     const turn = ++newest;
     list.ariaBusy = 'true';
     if (!list.firstChild) list.replaceChildren(skeleton());
-    const query = { status: status.value, project_reference: project.value.trim(), owner: owner.value.trim(), limit: PAGE_SIZE, cursor: cursors.at(-1) };
+    const query = { status: status.value, project_reference: project.value.trim(), owner: owner.value.trim(), limit: 20, cursor: cursors.at(-1) };
     const given = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
     try {
       const [found] = await Promise.all([session.request('GET', `/v1/keys?${given}`), session.loadProjects()]);
@@ -129,4 +129,4 @@ function table(found, open) {
 }
 
 const skeleton = () => h('div', { class: 'skeleton' }, h('span', { class: 'unseen', role: 'status' }, 'Loading keys'),
-  [1, 2, 3, 4].map(() => h('div', {})));
+  [1, 2, 3].map(() => h('div')));

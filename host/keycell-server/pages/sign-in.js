@@ -9,8 +9,7 @@ export function signInForm(isDone = () => {}) {
   const form = h('form', { class: 'sign-in' },
     session.reason && h('p', { class: 'notice', role: 'alert' }, session.reason),
     field('key', 'API key', key, { isRequired: true }),
-    h('p', { class: 'hint' }, 'The key stays in the memory of this page. It is in no URL, cookie or storage, and is gone when you reload.'),
-    h('p', { class: 'hint' }, 'On this machine, ', h('code', {}, 'keycell console'), ' opens the page signed in.'),
+    h('p', { class: 'hint' }, 'The key stays in the memory of this page. It is in no URL, cookie or storage, and is gone when you reload. On this machine, ', h('code', {}, 'keycell console'), ' opens the page signed in.'),
     h('footer', {}, messagePlace(), h('button', { class: 'primary' }, 'Sign in')));
   return onSubmit(form, async () => {
     try {

@@ -1,4 +1,5 @@
 // The page of one tool: its form, the same call in other forms, and the answer.
+import { addPage } from './app.js';
 import { listOf } from './answer.js';
 import { copyButton, h, soft, tabs } from './dom.js';
 import { messagePlace, showOnce, submit } from './dialog.js';
@@ -13,7 +14,7 @@ const HEADERS = {
   if_revision: ['If-Match', /^\d+$/, 'must be of type integer'],
 };
 
-export function start(main) {
+addPage('#playground', (main) => {
   for (const pre of main.querySelectorAll('pre')) {
     const text = pre.textContent;
     pre.replaceChildren(...coloured(text));
@@ -43,7 +44,7 @@ export function start(main) {
     h('h3', { id: 'same' }, 'The same call'), h('figure', { class: 'code' }, tabs('The same call', views), copy),
     tool.exact === undefined && h('p', { class: 'hint' }, 'REST answers with every field of the key.'),
     tool.mcp === undefined && h('p', { class: 'hint' }, 'This server has the tool over MCP only with --all-tools.')));
-}
+});
 
 async function call(tool, values, answer) {
   answer.replaceChildren(soft('Calling…'));

@@ -63,9 +63,11 @@ static FILES: [File; 13] = files!(
 /// The modules that `app.js` imports. The browser loads all modules of a page together, before it
 /// has read their imports.
 const SHARED: [&str; 7] = ["answer.js", "dialog.js", "dom.js", "form.js", "json.js", "session.js", "sign-in.js"];
-/// The modules of one kind of page, of which the first runs it.
-const CONSOLE: [&str; 2] = ["console.js", "key.js"];
-const TOOL: [&str; 1] = ["tool.js"];
+/// The script of one kind of page, and its imports besides the shared ones.
+type Modules = (&'static str, &'static [&'static str]);
+const LIST: Modules = ("app.js", &[]);
+const CONSOLE: Modules = ("console.js", &["app.js", "key.js"]);
+const TOOL: Modules = ("tool.js", &["app.js"]);
 
 /// The pages of a server.
 pub struct Pages {
@@ -77,17 +79,17 @@ pub struct Pages {
 impl Pages {
     /// The routes.
     pub fn routes(self) -> Router {
-        let page = |title: &str, modules: &[&str], main: &str| {
+        let page = |title: &str, modules: Modules, main: &str| {
             let page = document(title, modules, main);
             get(async move || shown(Html(page)))
         };
         let mut router = Router::new()
             .route("/pages/{file}", get(file))
-            .route("/console", page("Keys", &CONSOLE, include_str!("../../pages/console.html")))
-            .route("/tools", page("Tools", &[], &list()));
+            .route("/console", page("Keys", CONSOLE, include_str!("../../pages/console.html")))
+            .route("/tools", page("Tools", LIST, &list()));
         for (index, tool) in TOOLS.iter().enumerate() {
             let is_on_mcp = self.all_tools || index < DEFAULT_TOOLS;
-            let page = page(tool.name, &TOOL, &described(tool, is_on_mcp));
+            let page = page(tool.name, TOOL, &described(tool, is_on_mcp));
             router = router.route(&format!("/tools/{}", tool.name), page);
         }
         router.merge(self.sign_in.map(sign_in::routes).unwrap_or_default())
@@ -132,15 +134,14 @@ async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
     })
 }
 
-/// A whole page with this title, these modules in addition to the shared ones, and this content.
-fn document(title: &str, modules: &[&str], main: &str) -> String {
+/// A whole page with this title, these modules and this content.
+fn document(title: &str, (script, imports): Modules, main: &str) -> String {
     let preload = |name: &&str| format!("<link rel=\"modulepreload\" href=\"/pages/{name}\">\n");
-    let preloads: String = SHARED.iter().chain(modules).map(preload).collect();
-    let module = modules.first().map(|name| format!(" data-module=\"/pages/{name}\"")).unwrap_or_default();
+    let preloads: String = SHARED.iter().chain(imports).map(preload).collect();
     include_str!("../../pages/page.html")
         .replace("{title}", &escaped(title))
         .replace("{preloads}", &preloads)
-        .replace("{module}", &module)
+        .replace("{script}", script)
         .replace("{main}", main)
 }
 
