@@ -14,8 +14,8 @@ pub fn place(next: usize, size: usize, align: usize) -> Option<Range<usize>> {
 
 /// Returns the end of an allocation after it has grown in place. Only the newest allocation can:
 /// `None` for another one, or if it does not fit in the address space.
-pub fn grown_end(place: Range<usize>, new_size: usize, next: usize) -> Option<usize> {
-    if place.end == next { place.start.checked_add(new_size) } else { None }
+pub fn grown_end(start: usize, size: usize, new_size: usize, next: usize) -> Option<usize> {
+    if start.checked_add(size) == Some(next) { start.checked_add(new_size) } else { None }
 }
 
 /// Returns the number of pages by which a memory of `pages` must grow to have this end.
@@ -39,9 +39,10 @@ mod tests {
 
     #[test]
     fn the_newest_allocation_grows_where_it_is() {
-        assert_eq!(grown_end(8..12, 9, 12), Some(17));
-        assert_eq!(grown_end(8..12, 9, 13), None);
-        assert_eq!(grown_end(8..12, usize::MAX, 12), None);
+        assert_eq!(grown_end(8, 4, 9, 12), Some(17));
+        assert_eq!(grown_end(8, 4, 9, 13), None);
+        assert_eq!(grown_end(8, usize::MAX, 9, 7), None);
+        assert_eq!(grown_end(8, 4, usize::MAX, 12), None);
     }
 
     #[test]

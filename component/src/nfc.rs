@@ -87,7 +87,8 @@ pub fn nfc(text: &str) -> String {
     composed(&decomposed(text)).into_iter().collect()
 }
 
-/// Full canonical decomposition in canonical order.
+/// Full canonical decomposition in canonical order, except that Hangul syllables stay: composition
+/// would only join their parts again.
 fn decomposed(text: &str) -> Vec<char> {
     let mut chars = Vec::with_capacity(text.len());
     for c in text.chars() {
@@ -98,7 +99,7 @@ fn decomposed(text: &str) -> Vec<char> {
 
 /// Adds the full canonical decomposition of `c`.
 fn decompose(c: char, chars: &mut Vec<char>) {
-    let parts = hangul::decompose(c).or_else(|| pair(c)).or_else(|| Some([Some(single(c)?), None]));
+    let parts = pair(c).or_else(|| Some([Some(single(c)?), None]));
     match parts {
         Some(parts) => parts.into_iter().flatten().for_each(|part| decompose(part, chars)),
         None => push_in_order(chars, c),
@@ -161,18 +162,6 @@ mod hangul {
     /// The index of `c` in a block; `None` if it is not in the block.
     fn index(c: char, start: u32, count: u32) -> Option<u32> {
         u32::from(c).checked_sub(start).filter(|&index| index < count)
-    }
-
-    /// Decomposes a syllable into the open syllable and its trail, or into lead and vowel.
-    pub fn decompose(c: char) -> Option<[Option<char>; 2]> {
-        let syllable = index(c, SYLLABLES, LEAD_COUNT * VOWEL_COUNT * TRAIL_COUNT)?;
-        let (open, trail) = (syllable / TRAIL_COUNT, syllable % TRAIL_COUNT);
-        let parts = if trail == 0 {
-            [LEADS + open / VOWEL_COUNT, VOWELS + open % VOWEL_COUNT]
-        } else {
-            [SYLLABLES + open * TRAIL_COUNT, TRAILS + trail]
-        };
-        Some(parts.map(char::from_u32))
     }
 
     /// Composes lead and vowel, or an open syllable and a trail.

@@ -71,8 +71,7 @@ unsafe impl GlobalAlloc for Bump {
         if new_size <= layout.size() {
             return place;
         }
-        let start = place.addr();
-        let grown_end = arena::grown_end(start..start + layout.size(), new_size, Self::next());
+        let grown_end = arena::grown_end(place.addr(), layout.size(), new_size, Self::next());
         if grown_end.and_then(Self::take_until).is_some() {
             return place;
         }

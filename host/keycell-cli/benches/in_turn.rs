@@ -5,11 +5,12 @@ mod world;
 
 use std::{env, hint::black_box, path::Path, process::Command};
 
-use keycell::{CreateApiKey, bench};
+use keycell::{CreateApiKey, Storage, bench};
+use keycell_component::key::Key;
 use keycell_sqlite::SqliteStorage;
 use world::{
-    STORED, USER, World, figure, native_create, native_get, native_verify, percentile, runtime, time, verify,
-    with_wrong_checksum,
+    STORED, USER, World, figure, native_create, native_event, native_get, native_record, native_verify, percentile,
+    random, runtime, time, verify, with_wrong_checksum,
 };
 
 /// The argument with which this program creates a key natively, as a process.
@@ -46,6 +47,15 @@ fn measure() {
         let name = "verify a wrong checksum";
         in_turn(name, reads, async |_| native(wrong, false).await, async |_| fresh(wrong, false).await).await;
 
+        let [(unknown, _), (known, mut record)] = [0; 2].map(|now| native_record(now, "bench", &mut random));
+        record.hash = vec![0; 32];
+        let event = native_event(&record);
+        storage.insert_key(record, event, None).await.expect("inserted");
+        let [unknown, known] = [unknown, known].map(Key::into_text);
+        let kinds = ["unknown lookup", "wrong secret"];
+        compare("verify", kinds, reads, async |_| fresh(&unknown, false).await, async |_| fresh(&known, false).await)
+            .await;
+
         let empty = async |_| bench::instantiate(&world.keycell, &world.caller).await.expect("an instance");
         in_turn("empty call", reads, async |_| {}, empty).await;
 
@@ -77,14 +87,26 @@ fn measure() {
 
 /// Makes the native calls of a round, then those of a fresh instance, and stores the median time of
 /// a call of each.
-async fn in_turn(name: &str, Rounds(rounds, calls): Rounds, native: impl AsyncFn(u64), fresh: impl AsyncFn(u64)) {
-    let [mut natives, mut freshes] = [Vec::new(), Vec::new()];
+async fn in_turn(name: &str, rounds: Rounds, native: impl AsyncFn(u64), fresh: impl AsyncFn(u64)) {
+    compare(name, ["native", "fresh instance"], rounds, native, fresh).await;
+}
+
+/// Makes the calls of two kinds in turn, and stores the median time of a call of each.
+async fn compare(
+    name: &str,
+    kinds: [&str; 2],
+    Rounds(rounds, calls): Rounds,
+    one: impl AsyncFn(u64),
+    other: impl AsyncFn(u64),
+) {
+    let [mut ones, mut others] = [Vec::new(), Vec::new()];
     for round in 0..rounds {
-        natives.push(time(2 * round * calls, calls, &native).await);
-        freshes.push(time((2 * round + 1) * calls, calls, &fresh).await);
+        ones.push(time(2 * round * calls, calls, &one).await);
+        others.push(time((2 * round + 1) * calls, calls, &other).await);
     }
-    figure(&format!("{name} in turn/native"), percentile(natives, 50));
-    figure(&format!("{name} in turn/fresh instance"), percentile(freshes, 50));
+    for (kind, times) in kinds.into_iter().zip([ones, others]) {
+        figure(&format!("{name} in turn/{kind}"), percentile(times, 50));
+    }
 }
 
 fn run(command: &mut Command) {

@@ -95,6 +95,9 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, Problem> {
+        if let Some(problem) = Problem::of_key(text) {
+            return Err(problem);
+        }
         let deserializer = toml::Deserializer::parse(text).map_err(|error| Problem::new(None, &error))?;
         let config: Self = serde_path_to_error::deserialize(deserializer)
             .map_err(|error| Problem::new(Some(error.path().to_string()), error.inner()))?;
@@ -137,15 +140,30 @@ struct Problem {
 }
 
 impl Problem {
+    /// Finds a line that holds an API key. Its values would be shown by messages such as that of a
+    /// missing database.
+    fn of_key(text: &str) -> Option<Self> {
+        let starts = text.split_inclusive('\n').scan(0, |end, line| {
+            let start = *end;
+            *end += line.len();
+            Some((start, line))
+        });
+        let (start, _) = starts.into_iter().find(|(_, line)| holds_part_of_key(line))?;
+        let message = "this line holds an API key or a part of one: remove it, and revoke the key".to_owned();
+        Some(Self { span: Some(start..start), message })
+    }
+
     /// Describes an error of the parser without the value, which follows `invalid type` and
-    /// `invalid value` in its message.
+    /// `invalid value` in its message, and without the name of an unknown field.
     fn new(setting: Option<String>, error: &toml::de::Error) -> Self {
         let message = error.message();
-        let expected = message.starts_with("invalid ").then(|| message.rsplit_once(", expected ")).flatten();
+        let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
         let message = match (setting.filter(|setting| setting != "."), expected) {
-            (Some(setting), Some((_, expected))) => format!("{setting} must be {expected}"),
-            _ if holds_part_of_key(message) => {
-                "this line has a mistake and holds an API key: revoke the key".to_owned()
+            (_, Some(expected)) if message.starts_with("unknown field ") => {
+                format!("unknown field, expected {expected}")
+            }
+            (Some(setting), Some(expected)) if message.starts_with("invalid ") => {
+                format!("{setting} must be {expected}")
             }
             _ => message.trim_end().replace('\n', ", "),
         };
@@ -301,8 +319,8 @@ mod tests {
             ("[server]\nall_tools = 'yes'", "2: server.all_tools must be a boolean"),
             ("[server]\nallowed_hosts = 'soon'", "2: server.allowed_hosts must be a sequence"),
             ("database = 7", "1: database must be a string"),
-            ("color = 'x'", "1: unknown field `color`, expected one of `prefix`"),
-            ("[server]\nport = 80", "2: unknown field `port`, expected one of `listen`"),
+            ("color = 'x'", "1: unknown field, expected one of `prefix`"),
+            ("[server]\nport = 80", "2: unknown field, expected one of `listen`"),
             ("prefix = 'ab'\nprefix = 'ab'", "2: duplicate key"),
             ("prefix = ", "1: "),
             ("prefix", "1: "),
@@ -326,8 +344,15 @@ mod tests {
     #[test]
     fn a_key_in_the_file_is_not_repeated() {
         let key = "keycell_0123456789AB_00000000000000000000000000000000000000000004TsezD";
-        for text in [format!("{key} = 1"), format!("prefix = '{key}'"), format!("'{key}"), format!("user = {key}")] {
-            assert!(!problem(&text).contains("_0123"), "{}", problem(&text));
+        for text in ["KEY = 1", "prefix = 'KEY'", "'KEY", "user = KEY", "database = 'KEY'", "storage = 'a/KEY.db'"] {
+            let text = format!("# A comment\n{}\n", text.replace("KEY", key));
+            assert_eq!(
+                problem(&text),
+                "2: this line holds an API key or a part of one: remove it, and revoke the key",
+                "{text}"
+            );
         }
+        let without_prefix = key.trim_start_matches("keycell_");
+        assert!(!problem(&format!("{without_prefix} = 1")).contains("0123456789AB"));
     }
 }

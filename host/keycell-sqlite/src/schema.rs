@@ -84,6 +84,10 @@ fn columns_of_version(version: usize) -> Result<Vec<(String, String)>> {
 ///
 /// A current database is not written, so that it opens while another process keeps it locked.
 pub fn migrate(connection: &mut Connection) -> Result<Contents> {
+    migrate_by(connection, &MIGRATIONS)
+}
+
+fn migrate_by(connection: &mut Connection, migrations: &[&str; LATEST]) -> Result<Contents> {
     let contents = Contents::of(connection)?;
     if contents == Contents::Schema(LATEST) {
         connection.pragma_update(None, "foreign_keys", "ON")?;
@@ -100,7 +104,7 @@ pub fn migrate(connection: &mut Connection) -> Result<Contents> {
         Contents::Schema(version) => version,
     };
     if applied < LATEST {
-        for migration in MIGRATIONS.iter().skip(applied) {
+        for migration in migrations.iter().skip(applied) {
             transaction.execute_batch(migration)?;
         }
         transaction.pragma_update(None, "user_version", latest())?;
@@ -192,6 +196,25 @@ mod tests {
         assert_eq!(columns(&old).unwrap(), columns(&new).unwrap());
         let on: i64 = old.pragma_query_value(None, "foreign_keys", |row| row.get(0)).unwrap();
         assert_eq!(on, 1);
+    }
+
+    #[test]
+    fn a_migration_may_rebuild_a_table_that_others_refer_to() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = ON;
+                 INSERT INTO projects VALUES ('p', 'web', 0); INSERT INTO project_members VALUES ('p', 'ann')",
+            )
+            .unwrap();
+        let rebuild = "CREATE TABLE new AS SELECT * FROM projects; DROP TABLE projects;
+                       CREATE TABLE projects (id TEXT PRIMARY KEY, slug TEXT, created_at INTEGER);
+                       INSERT INTO projects SELECT * FROM new; DROP TABLE new";
+        assert_eq!(migrate_by(&mut connection, &[MIGRATIONS[0], rebuild]).unwrap(), Contents::Schema(1));
+        let members = "SELECT count(*) FROM project_members JOIN projects ON project_id = id";
+        assert_eq!(connection.query_row(members, (), |row| row.get::<_, i64>(0)).unwrap(), 1);
     }
 
     #[test]

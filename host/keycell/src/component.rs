@@ -27,7 +27,7 @@ pub enum ComponentError {
     #[error("not a component of the world keycell:api-keys/keycell@0.2.0: {0}")]
     World(String),
     /// The sandbox cannot be set up on this machine.
-    #[error("the sandbox cannot be set up: {0}")]
+    #[error("the sandbox cannot be set up: {0}; it needs 1 GiB of address space (ulimit -v)")]
     Engine(String),
 }
 

@@ -3,12 +3,14 @@
 use std::{
     io::{BufRead, BufReader, ErrorKind, Write},
     net::TcpStream,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use keycell::{Caller, Error, ListApiKeys};
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, task::JoinSet, time::timeout};
 
 use crate::support::{TestServer, call, connect_from, raw_ping, status_of};
 
@@ -103,6 +105,24 @@ fn a_request_that_was_given_up_drops_its_read_of_the_storage() {
         });
         server.storage.stop(false);
     }
+}
+
+#[test]
+fn lists_that_wait_leave_instances_for_reads() {
+    let server = TestServer::start();
+    let ann = Caller::user("ann");
+    server.storage.stop_lists();
+    server.block_on(async {
+        let mut lists = JoinSet::new();
+        for _ in 0..80 {
+            let (keycell, ann) = (Arc::clone(&server.keycell), ann.clone());
+            lists.spawn(async move { keycell.list_api_keys(&ann, ListApiKeys::default()).await });
+        }
+        wait_until(&server, 16).await;
+        let read = server.keycell.get_api_key(&ann, "00000000-0000-7000-8000-000000000000");
+        let answer = timeout(Duration::from_secs(5), read).await.expect("the lists hold every instance");
+        assert!(matches!(answer, Err(Error::NotFound { .. })), "{answer:?}");
+    });
 }
 
 #[test]

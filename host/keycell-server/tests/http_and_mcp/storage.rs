@@ -21,7 +21,7 @@ struct Inner {
     memory: MemoryStorage,
     calls: Mutex<HashMap<&'static str, usize>>,
     fails: AtomicBool,
-    is_stopped: watch::Sender<bool>,
+    is_stopped: watch::Sender<fn(&str) -> bool>,
     waiting: AtomicUsize,
 }
 
@@ -39,7 +39,7 @@ impl TestStorage {
             memory: MemoryStorage::default(),
             calls: Mutex::default(),
             fails: AtomicBool::new(false),
-            is_stopped: watch::Sender::new(false),
+            is_stopped: watch::Sender::new(|_| false),
             waiting: AtomicUsize::new(0),
         }))
     }
@@ -56,7 +56,12 @@ impl TestStorage {
 
     /// Lets every call wait, or none.
     pub fn stop(&self, is_stopped: bool) {
-        self.0.is_stopped.send_replace(is_stopped);
+        self.0.is_stopped.send_replace(if is_stopped { |_| true } else { |_| false });
+    }
+
+    /// Lets lists of keys wait.
+    pub fn stop_lists(&self) {
+        self.0.is_stopped.send_replace(|name| name == "list_keys");
     }
 
     /// The number of calls that wait.
@@ -68,7 +73,7 @@ impl TestStorage {
         *self.0.calls.lock().unwrap().entry(name).or_default() += 1;
         self.0.waiting.fetch_add(1, Ordering::SeqCst);
         let _waiting = Waiting(&self.0.waiting);
-        self.0.is_stopped.subscribe().wait_for(|is_stopped| !is_stopped).await.unwrap();
+        self.0.is_stopped.subscribe().wait_for(|is_stopped| !is_stopped(name)).await.unwrap();
         if self.0.fails.load(Ordering::SeqCst) { Err(StorageError::Unavailable("test".into())) } else { Ok(()) }
     }
 }

@@ -476,3 +476,20 @@ impl From<KeyWithRole> for wit::KeyRole {
         Self { role: found.role.map(Into::into), key: found.key.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_debug_form_of_a_key_shows_no_hash_name_or_metadata() {
+        let key = KeyRecord {
+            id: "an id".to_owned(),
+            hash: vec![0xAB; 32],
+            name: "a name".to_owned(),
+            metadata: Some("{}".to_owned()),
+            ..KeyRecord::default()
+        };
+        assert_eq!(format!("{key:?}"), r#"KeyRecord { id: "an id", revision: 0, .. }"#);
+    }
+}

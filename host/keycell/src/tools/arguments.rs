@@ -13,9 +13,9 @@ use serde_json::Value;
 use super::{TOOLS, Tool, ToolError};
 use crate::{Error, Fault};
 
-/// The maximum length of the name of an unknown argument that a fault repeats, in bytes. A key's
-/// secret is longer.
-const MAX_NAME_LEN: usize = 40;
+/// The maximum length of the name of an unknown argument that a fault repeats, in bytes. Longer
+/// than each name of a tool, and too short for a part of a key that can be guessed from.
+const MAX_NAME_LEN: usize = 24;
 /// The code of an argument that the tool does not have.
 const UNKNOWN: &str = "unknown-argument";
 /// The maximum number of faults that are returned.
