@@ -9,7 +9,7 @@ import { signInForm } from './sign-in.js';
 const STATUSES = ['active', 'expired', 'revoked', 'all'];
 const COLUMNS = ['Name', 'Prefix', 'Status', 'Scopes', 'Owner', 'Project', 'Last used', 'Expires'];
 
-addPage('#console', (main, signal) => {
+function start(main, signal) {
   const content = main.querySelector('#console');
   const show = () => content.replaceChildren(...(session.caller ? keys(signal) : [
     h('section', { class: 'card narrow' }, h('h2', {}, 'Sign in'), signInForm()),
@@ -19,7 +19,7 @@ addPage('#console', (main, signal) => {
     (content.querySelector('.sign-in input') ?? main.querySelector('h1')).focus();
   }, { signal });
   show();
-});
+}
 
 function keys(signal) {
   const { caller } = session;
@@ -130,3 +130,5 @@ function table(found, open) {
 
 const skeleton = () => h('div', { class: 'skeleton' }, h('span', { class: 'unseen', role: 'status' }, 'Loading keys'),
   [1, 2, 3].map(() => h('div')));
+
+addPage('#console', start);

@@ -14,7 +14,7 @@ const HEADERS = {
   if_revision: ['If-Match', /^\d+$/, 'must be of type integer'],
 };
 
-addPage('#playground', (main) => {
+function start(main) {
   for (const pre of main.querySelectorAll('pre')) {
     const text = pre.textContent;
     pre.replaceChildren(...coloured(text));
@@ -44,7 +44,7 @@ addPage('#playground', (main) => {
     h('h3', { id: 'same' }, 'The same call'), h('figure', { class: 'code' }, tabs('The same call', views), copy),
     tool.exact === undefined && h('p', { class: 'hint' }, 'REST answers with every field of the key.'),
     tool.mcp === undefined && h('p', { class: 'hint' }, 'This server has the tool over MCP only with --all-tools.')));
-});
+}
 
 async function call(tool, values, answer) {
   answer.replaceChildren(soft('Calling…'));
@@ -115,3 +115,5 @@ function asHttp(tool, values) {
     ...headers.map(([name, value]) => `${name}: ${value}`)];
   return body ? `${head.join('\n')}\nContent-Type: application/json\n\n${print(body)}` : head.join('\n');
 }
+
+addPage('#playground', start);
