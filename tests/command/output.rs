@@ -1,10 +1,12 @@
 //! The output: tables for people, JSON for programs, and output that cannot be written.
 
+use std::process::Stdio;
 #[cfg(target_os = "linux")]
 use std::{
     fs::OpenOptions,
-    io::Write,
-    process::{Output, Stdio},
+    io::{PipeReader, Write},
+    process::{Child, Command, Output},
+    time::Duration,
 };
 
 use keycell::{Caller, CreateApiKey, Keycell};
@@ -58,7 +60,7 @@ fn all_pages_are_streamed() {
     let mut beginning = vec![0; 4096];
     // The rest does not fit into a pipe of 64 KiB, so the command waits.
     child.stdout.as_mut().unwrap().read_exact(&mut beginning).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     assert!(child.try_wait().unwrap().is_none());
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(1));
@@ -162,18 +164,120 @@ fn output_that_cannot_be_written_is_a_failure_and_no_panic() {
     }
 }
 
+/// Runs the command with a standard output that is closed from the start.
+#[cfg(target_os = "linux")]
+fn with_closed_output(cli: &Cli, args: &[&str]) -> Output {
+    let command = cli.command();
+    let variables = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let mut shell = Command::new("sh");
+    shell.env_clear().envs(variables).args(["-c", "exec \"$0\" \"$@\" >&-"]).arg(command.get_program()).args(args);
+    shell.stderr(Stdio::piped()).output().unwrap()
+}
+
+/// Standard error of a command that fails because its output is lost, in each way.
+#[cfg(target_os = "linux")]
+fn failures(cli: &Cli, args: &[&str]) -> [String; 2] {
+    [with_full_output(cli, args, ""), with_closed_output(cli, args)].map(|output| {
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
+        stderr
+    })
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_new_key_that_cannot_be_shown_is_revoked() {
     let cli = Cli::new();
-    let old = cli.json(&["create", "--name", "old"]);
-    for args in [&["create", "--name", "x"][..], &["create", "--name", "x", "--limit", "1/1s"], &["rotate", id(&old)]] {
-        let output = with_full_output(&cli, args, "");
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
-        assert!(stderr.contains("was revoked"), "{args:?}: {stderr}");
-        let newest = &cli.json(&["list", "--status", "all", "--limit", "1"])["api_keys"][0];
-        assert_eq!(newest["status"], "revoked", "{args:?}");
-        assert!(stderr.contains(id(newest)), "{args:?}: {stderr}");
+    for args in [&["create", "--name", "x"][..], &["create", "--name", "x", "--limit", "1/1s"]] {
+        let stderrs = failures(&cli, args);
+        let newest = &cli.json(&["list", "--status", "all", "--limit", "2"])["api_keys"];
+        for (stderr, key) in stderrs.iter().rev().zip(newest.as_array().unwrap()) {
+            assert!(stderr.contains("was revoked") && stderr.contains(id(key)), "{args:?}: {stderr}");
+            assert_eq!(key["status"], "revoked", "{args:?}");
+        }
     }
+    let old = cli.json(&["create", "--name", "old"]);
+    let output = with_full_output(&cli, &["rotate", id(&old)], "");
+    let newest = &cli.json(&["list", "--status", "all", "--limit", "1"])["api_keys"][0];
+    assert_eq!((output.status.code(), &newest["status"]), (Some(1), &json!("revoked")));
+    assert_eq!(newest["rotated_from"], old["id"]);
+}
+
+/// A lost answer is what an idempotency key is for.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_with_an_idempotency_key_that_cannot_be_shown_is_shown_by_a_repeat() {
+    let cli = Cli::new();
+    let args = ["create", "--name", "x", "--idempotency-key", "one"];
+    let stderrs = failures(&cli, &args);
+    let shown = cli.json(&args);
+    for stderr in stderrs {
+        assert!(stderr.contains("repeat the command with the same idempotency key"), "{stderr}");
+        assert!(stderr.contains(id(&shown)), "{stderr}");
+    }
+    assert_eq!(cli.verify(secret(&shown), &[]).1, 0);
+    assert_eq!(cli.json(&["list", "--status", "all"])["api_keys"].as_array().unwrap().len(), 1);
+}
+
+/// Starts the command with a full pipe as its output, so that it waits. It fails when the reader is
+/// dropped.
+#[cfg(target_os = "linux")]
+fn with_output_that_waits(cli: &Cli, args: &[&str]) -> (Child, PipeReader) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&[b' '; 65_536]).unwrap();
+    let child = cli.command().args(args).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    let is_stored = || !cli.json(&["list"])["api_keys"].as_array().unwrap().is_empty();
+    while !is_stored() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    (child, reader)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_that_another_process_has_shown_or_changed_meanwhile_is_not_revoked() {
+    let cli = Cli::new();
+    let args = ["create", "--name", "x", "--idempotency-key", "one"];
+    let (waiting, reader) = with_output_that_waits(&cli, &args);
+    let shown = cli.json(&args);
+    drop(reader);
+    assert_eq!(waiting.wait_with_output().unwrap().status.code(), Some(1));
+    assert_eq!(cli.verify(secret(&shown), &[]).1, 0);
+
+    let cli = Cli::new();
+    let (waiting, reader) = with_output_that_waits(&cli, &["create", "--name", "x"]);
+    let stored = &cli.json(&["list"])["api_keys"][0];
+    cli.json(&["update", id(stored), "--name", "y"]);
+    drop(reader);
+    let output = waiting.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && stderr.contains("could not be revoked"), "{stderr}");
+    assert_eq!(cli.json(&["describe", id(stored)])["status"], "active");
+}
+
+/// Processes that repeat an issuing at the same moment end with one key and one secret.
+#[test]
+fn processes_with_one_idempotency_key_issue_one_key() {
+    const PROCESSES: usize = 4;
+    let cli = Cli::new();
+    let args = ["create", "--name", "x", "--idempotency-key", "one"];
+    let start = || cli.command().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // All are started before the first one is waited for.
+    let children: Vec<_> = (0..PROCESSES).map(|_| start()).collect();
+    let answers: Vec<Value> = children
+        .into_iter()
+        .map(|child| {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            serde_json::from_slice(&output.stdout).unwrap()
+        })
+        .collect();
+    assert!(answers.iter().all(|answer| id(answer) == id(&answers[0])), "one key");
+    let events = &cli.json(&["events"])["events"];
+    let mut actions: Vec<_> =
+        events.as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
+    actions.sort_unstable();
+    assert_eq!(actions, ["created", "issued-again", "issued-again", "issued-again"]);
+    let valid = answers.iter().filter(|answer| cli.verify(secret(answer), &[]).1 == 0).count();
+    assert_eq!(valid, 1, "one secret");
 }

@@ -60,6 +60,8 @@ pub enum CommandError {
     Input(io::Error),
     #[error("the new key {id} could not be shown and was revoked: {source}")]
     NotShown { id: ApiKeyId, source: Box<CommandError> },
+    #[error("the key {id} could not be shown ({source}): repeat the command with the same idempotency key")]
+    NotShownButRepeatable { id: ApiKeyId, source: Box<CommandError> },
     #[error("the new key {id} could not be shown ({source}) and could not be revoked ({error}): revoke it")]
     NotShownNorRevoked { id: ApiKeyId, source: Box<CommandError>, error: keycell::Error },
     #[cfg(feature = "pages")]

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod cache_lease;
+mod closed_output;
 mod command;
 mod config;
 mod core_dumps;

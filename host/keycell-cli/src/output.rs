@@ -8,7 +8,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::error::CommandError;
+use crate::{closed_output, error::CommandError};
 
 /// The style of a failure.
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -35,7 +35,8 @@ pub fn line(line: &str) -> Result<(), CommandError> {
 /// Prints a text, in colour if the terminal has colours.
 pub fn text(text: &str) -> Result<(), CommandError> {
     let mut stdout = anstream::stdout();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(CommandError::Output)
+    let written = closed_output::check().and_then(|()| stdout.write_all(text.as_bytes()));
+    written.and_then(|()| stdout.flush()).map_err(CommandError::Output)
 }
 
 /// Prints a line of labels.

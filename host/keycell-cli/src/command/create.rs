@@ -18,7 +18,8 @@ use crate::{
   keycell create --operator --owner ann --name ann-ci --idempotency-key ann-ci-1
   KEY=$(keycell create --name ci --json | jq -r .key)
 
-If the key cannot be written to standard output, it is revoked.")]
+If the key cannot be written to standard output, it is revoked. With --idempotency-key it is not:
+repeat the command, which gives the key another secret.")]
 pub struct Arguments {
     /// The name: 1 to 100 characters
     #[arg(long)]
@@ -86,7 +87,8 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
     request.metadata = issuing.metadata.map(metadata).transpose()?;
     request.rate_limit = issuing.limit;
     request.idempotency_key = issuing.idempotency_key;
+    let is_repeatable = request.idempotency_key.is_some();
     let authority = settings.authority_or_new().await?;
     let issued = authority.issue_api_key(&settings.caller(), request).await?;
-    show::issued(settings, &authority, &issued).await
+    show::issued(settings, &authority, &issued, is_repeatable).await
 }

@@ -12,6 +12,15 @@ use crate::{
 const NO_PROJECT: &str = "none (a user-level key)";
 const REVOCATION_REASON: &str = "could not be shown when it was created";
 
+/// The way to replace a key that could not be shown.
+enum Recovery {
+    /// The key is revoked if the record still has this revision, and the user creates another one.
+    Revoke { revision: u32 },
+    /// The user repeats the command, which gives the key another secret. The key is not revoked: a
+    /// repeat may have shown it already.
+    Repeat,
+}
+
 /// Shows a new key once.
 pub async fn created(settings: &Settings, authority: &Authority, key: &CreatedApiKey) -> Result<(), CommandError> {
     let rows = || {
@@ -24,12 +33,20 @@ pub async fn created(settings: &Settings, authority: &Authority, key: &CreatedAp
             ("scopes", scopes(&key.scopes)),
         ]
     };
-    once(settings, authority, key, key.id, &key.key, rows).await
+    // A new record has revision 0.
+    once(settings, authority, key, key.id, &key.key, Recovery::Revoke { revision: 0 }, rows).await
 }
 
-/// Shows an issued key once.
-pub async fn issued(settings: &Settings, authority: &Authority, key: &IssuedApiKey) -> Result<(), CommandError> {
-    once(settings, authority, key, key.details.id, &key.key, || rows(settings, &key.details)).await
+/// Shows an issued key once. With an idempotency key, the command is repeatable.
+pub async fn issued(
+    settings: &Settings,
+    authority: &Authority,
+    key: &IssuedApiKey,
+    is_repeatable: bool,
+) -> Result<(), CommandError> {
+    let IssuedApiKey { details, key: secret, .. } = key;
+    let recovery = if is_repeatable { Recovery::Repeat } else { Recovery::Revoke { revision: details.revision } };
+    once(settings, authority, key, details.id, secret, recovery, || rows(settings, details)).await
 }
 
 /// Shows all fields of a key.
@@ -37,14 +54,15 @@ pub fn details(settings: &Settings, key: &ApiKeyDetails) -> Result<(), CommandEr
     if settings.is_for_people { output::fields(&rows(settings, key)) } else { output::json(key) }
 }
 
-/// Shows a new key, and revokes it if that fails: its secret would be lost, or be in a file that was
-/// written in part.
+/// Shows a new key. If that fails, its secret is lost, or in a file that was written in part, and the
+/// key is replaced.
 async fn once(
     settings: &Settings,
     authority: &Authority,
     json: &impl Serialize,
     id: ApiKeyId,
     key: &SecretKey,
+    recovery: Recovery,
     rows: impl FnOnce() -> Vec<(&'static str, String)>,
 ) -> Result<(), CommandError> {
     let shown = if settings.is_for_people {
@@ -61,14 +79,24 @@ async fn once(
             }
             Ok(())
         }
-        Err(source) => {
-            let source = Box::new(source);
-            let caller = settings.caller();
-            match authority.revoke_api_key(&caller, &id.to_string(), Some(REVOCATION_REASON), None).await {
-                Ok(_) => Err(CommandError::NotShown { id, source }),
-                Err(error) => Err(CommandError::NotShownNorRevoked { id, source, error }),
-            }
-        }
+        Err(source) => Err(recover(settings, authority, id, recovery, source.into()).await),
+    }
+}
+
+async fn recover(
+    settings: &Settings,
+    authority: &Authority,
+    id: ApiKeyId,
+    recovery: Recovery,
+    source: Box<CommandError>,
+) -> CommandError {
+    let Recovery::Revoke { revision } = recovery else {
+        return CommandError::NotShownButRepeatable { id, source };
+    };
+    let (caller, text) = (settings.caller(), id.to_string());
+    match authority.revoke_api_key(&caller, &text, Some(REVOCATION_REASON), Some(revision)).await {
+        Ok(_) => CommandError::NotShown { id, source },
+        Err(error) => CommandError::NotShownNorRevoked { id, source, error },
     }
 }
 
