@@ -97,6 +97,7 @@ fn a_mistake_is_reported_with_file_line_and_remedy() {
     for (text, line, remedy) in [
         ("\n\nprefix = 'Acme'\n", 3, "prefix must be a lowercase letter"),
         ("[server]\nlisten = 'everywhere'\n", 2, "server.listen must be an address and a port"),
+        ("[server]\nallowed_hosts = ['http://keys.example.com']\n", 2, "server.allowed_hosts[0] must be a name or"),
         ("[server]\n\ncache_lease = '5h'\n", 3, "server.cache_lease must be off or a duration from 100ms to 60s"),
         ("colour = 'red'\n", 1, "unknown field, expected one of `prefix`"),
         ("longest_life = '1d'\ndefault_life = '2d'\n", 2, "default_life must not be longer than longest_life"),
@@ -112,7 +113,18 @@ fn a_mistake_is_reported_with_file_line_and_remedy() {
     let file = cli.file("keycell.toml", "prefix = 'acme'\n");
     assert_eq!(cli.json(&["config", "check", "--config", &file]), json!({"valid": true, "file": file}));
     assert_eq!(cli.json(&["config", "check"]), json!({"valid": true, "file": null}));
-    assert!(cli.fails(1, &["list", "--config", "/does/not/exist"]).contains("cannot be read"));
+    assert!(cli.fails(1, &["list", "--config", "/does/not/exist"]).contains("--config or KEYCELL_CONFIG cannot be"));
+
+    // A directory in the place of the default file.
+    let directory = cli.dir.path().join("config");
+    let default = directory.join("keycell/keycell.toml");
+    fs::create_dir_all(&default).unwrap();
+    let output = cli.command().env("XDG_CONFIG_HOME", &directory).arg("list").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    if cfg!(target_os = "linux") {
+        assert!(stderr.contains(&format!("{} cannot be read", default.display())), "{stderr}");
+    }
 }
 
 #[test]

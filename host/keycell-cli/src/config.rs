@@ -14,7 +14,7 @@ use std::{
 use etcetera::BaseStrategy;
 use keycell::{Prefix, Scope};
 use keycell_component::{key::holds_part_of_key, scopes::MAX_SCOPES, user::UserId};
-use keycell_server::IpNet;
+use keycell_server::{IpNet, is_host};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, Unexpected, Visitor},
@@ -28,6 +28,8 @@ use crate::{cache_lease::CacheLease, storage::Location};
 pub enum ConfigError {
     #[error("the configuration file in --config or KEYCELL_CONFIG cannot be read: {0}")]
     Read(io::Error),
+    #[error("the configuration file {path} cannot be read: {source}", path = path.display())]
+    ReadDefault { path: PathBuf, source: io::Error },
     #[error("{path}:{line}: {problem}", path = path.display())]
     Invalid { path: PathBuf, line: usize, problem: String },
 }
@@ -64,7 +66,7 @@ pub struct ServerConfig {
     /// The address of a listener of its own for `/metrics`.
     pub metrics_listen: Option<Parsed<SocketAddr>>,
     /// The host names, besides localhost and the address, by which clients may call the server.
-    pub allowed_hosts: Option<Vec<String>>,
+    pub allowed_hosts: Option<Vec<Parsed<AllowedHost>>>,
     /// The addresses of proxies whose forwarding headers are trusted.
     pub trusted_proxies: Option<Vec<Parsed<IpNet>>>,
     /// The lease of the cache of records.
@@ -84,9 +86,17 @@ impl Config {
         Some(base.config_dir().join("keycell").join("keycell.toml")).filter(|path| path.exists())
     }
 
-    /// Reads a file.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(ConfigError::Read)?;
+    /// Reads a file, which the user has named or which is in the default place.
+    pub fn read(path: &Path, is_named: bool) -> Result<Self, ConfigError> {
+        let unreadable = |source| {
+            // An error repeats no argument.
+            if is_named {
+                ConfigError::Read(source)
+            } else {
+                ConfigError::ReadDefault { path: path.to_owned(), source }
+            }
+        };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
         Self::parse(&text).map_err(|problem| ConfigError::Invalid {
             path: path.to_owned(),
             line: problem.line(&text),
@@ -248,6 +258,18 @@ impl Setting for SocketAddr {
     }
 }
 
+/// A host name or an address by which clients may call the server, with an optional port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedHost(pub String);
+
+impl Setting for AllowedHost {
+    const FORM: &'static str = "a name or an address with an optional port, such as \"keys.example.com\"";
+
+    fn parse(text: &str) -> Option<Self> {
+        is_host(text).then(|| Self(text.to_owned()))
+    }
+}
+
 impl Setting for IpNet {
     const FORM: &'static str = "an address or a network, such as \"10.0.0.0/8\"";
 
@@ -318,6 +340,10 @@ mod tests {
             ("[server]\ncache_lease = 2", "2: server.cache_lease must be off or a duration"),
             ("[server]\nall_tools = 'yes'", "2: server.all_tools must be a boolean"),
             ("[server]\nallowed_hosts = 'soon'", "2: server.allowed_hosts must be a sequence"),
+            (
+                "[server]\nallowed_hosts = [\n'keys.example.com',\n'not good',\n]",
+                "4: server.allowed_hosts[1] must be a name or an address",
+            ),
             ("database = 7", "1: database must be a string"),
             ("color = 'x'", "1: unknown field, expected one of `prefix`"),
             ("[server]\nport = 80", "2: unknown field, expected one of `listen`"),

@@ -123,12 +123,13 @@ impl ServerOptions {
     pub fn settings(&self, file: &ServerConfig, database: &Database) -> Result<ServerSettings, CommandError> {
         let hosts = (!self.allowed_hosts.is_empty()).then(|| self.allowed_hosts.clone());
         let proxies = (!self.trusted_proxies.is_empty()).then(|| self.trusted_proxies.clone());
+        let hosts_in_file = file.allowed_hosts.as_ref().map(|list| list.iter().map(|host| host.0.0.clone()).collect());
         let proxies_in_file = file.trusted_proxies.as_ref().map(|list| list.iter().map(|proxy| proxy.0).collect());
         let [listen, metrics] = [&file.listen, &file.metrics_listen].map(|address| address.as_ref().map(|it| it.0));
         Ok(ServerSettings {
             listen: Origin::first(self.listen, listen, || DEFAULT_LISTEN),
             metrics_listen: Origin::first(self.metrics_listen.map(Some), metrics.map(Some), || None),
-            allowed_hosts: Origin::first(hosts, file.allowed_hosts.clone(), Vec::new),
+            allowed_hosts: Origin::first(hosts, hosts_in_file, Vec::new),
             trusted_proxies: Origin::first(proxies, proxies_in_file, Vec::new),
             cache_lease: CacheLease::first(self.cache_lease, file.cache_lease.as_ref(), database)?,
             pages: Origin::first(self.no_pages.then_some(false), file.pages, || true),

@@ -98,7 +98,8 @@ impl Options {
     /// Reads the configuration file and combines it with the options.
     pub fn settings(&self) -> Result<Settings, CommandError> {
         let config_file = self.config.clone().or_else(Config::default_path);
-        let config = config_file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        let read = |path| Config::read(path, self.config.is_some());
+        let config = config_file.as_deref().map(read).transpose()?.unwrap_or_default();
         let option = self.database.clone().map(Location::parse).transpose().map_err(DatabaseError::Url)?;
         let in_file = config.database.as_ref().zip(config_file.as_deref());
         let database = match (option, in_file) {

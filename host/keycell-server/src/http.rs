@@ -45,7 +45,7 @@ pub use self::pages::Pages;
 pub use self::{
     client_address::TrustedProxies,
     connections::{Routers, serve},
-    host_names::AllowedHosts,
+    host_names::{AllowedHosts, is_host},
     slots::Limits,
 };
 use self::{gate::Gate, metrics::Metrics, request_limit::RequestLimit};

@@ -49,6 +49,7 @@ mod server;
 mod sign_in;
 mod stdio;
 
+pub use http::is_host;
 pub use ipnet::IpNet;
 pub use mcp::{McpOptions, SchemaError};
 pub use server::{Server, ServerError};

@@ -39,6 +39,13 @@ impl Host {
     }
 }
 
+/// Whether the text is a host name or an address, with an optional port, such as
+/// `keys.example.com`.
+#[must_use]
+pub fn is_host(text: &str) -> bool {
+    Host::parse(text).is_some()
+}
+
 impl AllowedHosts {
     /// Parses the names. Fails with the position, from 1, of the first invalid one.
     pub fn parse(names: &[String]) -> Result<Self, usize> {
