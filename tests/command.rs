@@ -286,7 +286,8 @@ fn a_key_lives_from_creation_to_rotation_and_revocation() {
     assert_is_output_of("rotate_api_key", &rotated);
     assert_eq!((&rotated["name"], &rotated["expires_at"]), (&json!("y"), &json!("2130-01-31T00:00:00.000Z")));
     assert_eq!(cli.verify(key, &[]).0, "valid\n");
-    assert!(cli.fails(1, &["rotate", id]).contains("already rotated"));
+    let not_active = "error: the key is revoked, expired or already rotated: create a new key instead\n";
+    assert_eq!(cli.fails(1, &["rotate", id]), not_active);
     cli.fails(2, &["rotate", id, "--grace", "soon"]);
 
     let new_id = rotated["id"].as_str().unwrap();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use keycell::tools::{GROUP, TOOLS, Tool};
 use serde_json::Value;
-use wit_parser::{Function, Resolve, Type, TypeDefKind};
+use wit_parser::{Case, Function, Resolve, Type, TypeDefKind};
 
 /// The pages that define the first two tools.
 const PAGES: [&str; 2] =
@@ -30,11 +30,18 @@ fn each_tool_has_the_arguments_and_the_result_of_its_wit_function() {
     let wit = Wit::read();
     for tool in TOOLS {
         assert_eq!(form(&parse(tool.input_schema)), wit.input(tool), "arguments of {}", tool.name);
-        // A verification is a variant in WIT, and one flat object in JSON.
-        if tool.name != "verify_api_key" {
-            assert_eq!(form(&parse(tool.output_schema)), wit.output(tool), "result of {}", tool.name);
-        }
+        let output = if tool.name == "verify_api_key" { wit.verification(tool) } else { wit.output(tool) };
+        assert_eq!(form(&parse(tool.output_schema)), output, "result of {}", tool.name);
     }
+}
+
+#[test]
+fn the_reasons_of_a_refusal_are_those_of_wit() {
+    let wit = Wit::read();
+    let tool = TOOLS.iter().find(|tool| tool.name == "verify_api_key").unwrap();
+    let reasons = wit.refusals(tool).iter().map(|case| Value::from(case.name.as_str()));
+    let expected: Vec<_> = reasons.chain([Value::Null]).collect();
+    assert_eq!(parse(tool.output_schema)["properties"]["reason"]["enum"], Value::from(expected));
 }
 
 fn parse(schema: &str) -> Value {
@@ -54,6 +61,22 @@ enum Form {
 
 fn simple(name: &str) -> Form {
     Form::Simple(name.to_owned())
+}
+
+/// Puts the fields of a record in place of the field that has it.
+fn flatten(form: &mut Form, name: &str) {
+    let Form::Object(fields) = form else { panic!("no record") };
+    if let Some((Form::Object(inner), _)) = fields.remove(name) {
+        fields.extend(inner);
+    }
+}
+
+/// The form of a field that has no value in some results. A list is then empty.
+fn optional(form: Form) -> Form {
+    match form {
+        Form::Array(_) | Form::Nullable(_) => form,
+        form => Form::Nullable(Box::new(form)),
+    }
 }
 
 fn form(schema: &Value) -> Form {
@@ -126,15 +149,53 @@ impl Wit {
         Form::Object(fields)
     }
 
-    /// The result. The `details` of an issued key are flat in JSON.
-    fn output(&self, tool: &Tool) -> Form {
+    /// The type of the result of a call that succeeds.
+    fn ok(&self, tool: &Tool) -> Type {
         let Some(Type::Id(result)) = self.function(tool).result else { panic!("no result") };
         let TypeDefKind::Result(result) = &self.resolve.types[result].kind else { panic!("no result") };
-        let Form::Object(mut fields) = self.form("", &result.ok.unwrap(), Use::Output) else { panic!("no record") };
-        if let Some((Form::Object(details), _)) = fields.remove("details") {
-            fields.extend(details);
+        result.ok.unwrap()
+    }
+
+    /// The result of a verification, which is a variant in WIT and one flat object in JSON.
+    fn verification(&self, tool: &Tool) -> Form {
+        let valid = self.form("", payload(self.cases(&self.ok(tool)), "valid"), Use::Output);
+        let Form::Object(mut valid) = valid else { panic!("no record") };
+        let Some((Form::Nullable(state), _)) = valid.get_mut("rate_limit") else { panic!("no state of a limit") };
+        flatten(state, "limit");
+        let refusals = self.refusals(tool);
+        let missing_scopes = self.form("", payload(refusals, "missing-scopes"), Use::Output);
+        let rate_limited = self.record(payload(refusals, "rate-limited")).unwrap();
+        let retry_after = rate_limited.iter().find(|field| field.name == "retry-after-ms").unwrap();
+        let refused = [
+            ("reason", simple("string")),
+            ("missing_scopes", missing_scopes),
+            ("retry_after_ms", self.form("", &retry_after.ty, Use::Output)),
+        ];
+        let refused = refused.map(|(name, form)| (name.to_owned(), form));
+        let fields = valid.into_iter().map(|(name, (form, _))| (name, form)).chain(refused);
+        let fields = fields.map(|(name, form)| (name, (optional(form), false)));
+        Form::Object(fields.chain([("valid".to_owned(), (simple("boolean"), false))]).collect())
+    }
+
+    /// The reasons why a verification refuses a key.
+    fn refusals(&self, tool: &Tool) -> &[Case] {
+        self.cases(payload(self.cases(&self.ok(tool)), "refused"))
+    }
+
+    fn cases(&self, ty: &Type) -> &[Case] {
+        let Type::Id(id) = ty else { panic!("no variant") };
+        match &self.resolve.types[*id].kind {
+            TypeDefKind::Variant(variant) => &variant.cases,
+            TypeDefKind::Type(aliased) => self.cases(aliased),
+            other => panic!("no variant: {other:?}"),
         }
-        Form::Object(fields)
+    }
+
+    /// The result. The `details` of an issued key are flat in JSON.
+    fn output(&self, tool: &Tool) -> Form {
+        let mut form = self.form("", &self.ok(tool), Use::Output);
+        flatten(&mut form, "details");
+        form
     }
 
     fn record(&self, ty: &Type) -> Option<&[wit_parser::Field]> {
@@ -184,4 +245,9 @@ impl Wit {
             other => panic!("{name} has an unexpected type: {other:?}"),
         }
     }
+}
+
+/// The type of the value that a case of a variant has.
+fn payload<'a>(cases: &'a [Case], name: &str) -> &'a Type {
+    cases.iter().find(|case| case.name == name).and_then(|case| case.ty.as_ref()).unwrap()
 }

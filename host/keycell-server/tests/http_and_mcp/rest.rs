@@ -58,6 +58,10 @@ fn a_key_lives_over_rest() {
     let rotated = server.rest("POST", &format!("{path}/rotate"), &key, &[], r#"{"grace_seconds": 0.0}"#);
     assert_eq!(rotated.status, 201, "{rotated:?}");
     assert_eq!(rotated.header("location"), format!("/v1/keys/{}", rotated.body["id"].as_str().unwrap()));
+    let again = server.rest("POST", &format!("{path}/rotate"), &key, &[], "{}");
+    again.assert_is_problem(409);
+    assert_eq!(again.body["type"], "urn:keycell:problem:not-active");
+    assert_eq!(again.body["detail"], "the key is revoked, expired or already rotated: create a new key instead");
     let revoked = server.rest("POST", &format!("{path}/revoke"), &key, &[], r#"{"reason": "lost"}"#);
     assert_eq!((revoked.status, &revoked.body["revocation_reason"]), (200, &json!("lost")));
     let events = server.rest("GET", &format!("/v1/events?api_key_id={id}"), &key, &[], "");
