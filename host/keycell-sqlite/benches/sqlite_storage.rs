@@ -1,7 +1,8 @@
 //! Times of the SQLite storage: pages of lists in a database of 2,000,000 keys, creates in the
-//! schemas of 0.1 and 0.2, and creates while the uses of 200,000 keys are stored.
+//! schemas of 0.1 and 0.2, creates while the uses of 200,000 keys are stored, and lists and creates
+//! after 300,000 keys have expired at the same time.
 //!
-//! `cargo bench --workspace --bench sqlite_storage -- [lists|creates|uses]`. Without `--bench`, as
+//! `cargo bench --workspace --bench sqlite_storage -- [lists|creates|uses|backlog]`. Without `--bench`, as
 //! in `cargo test --benches`, it does nothing.
 
 use std::{
@@ -20,6 +21,8 @@ const PAGE: u32 = 101;
 const SAMPLES: usize = 300;
 const CREATES: u64 = 4_000;
 const USES: u64 = 200_000;
+/// Keys of one user that expire at the same time.
+const BACKLOG: u64 = 300_000;
 const DAY: i64 = 86_400_000;
 
 /// The path of the database that a child process fills, so that its memory is not measured.
@@ -36,7 +39,7 @@ async fn main() -> Result<()> {
     if let Some(path) = std::env::var_os(FILL) {
         return fill(Path::new(&path), KEYS, now()?);
     }
-    let names = ["lists", "creates", "uses"];
+    let names = ["lists", "creates", "uses", "backlog"];
     let runs_all = !names.iter().any(|name| arguments.iter().any(|argument| argument == name));
     let runs = |name: &str| runs_all || arguments.iter().any(|argument| argument == name);
     if runs("creates") {
@@ -44,6 +47,9 @@ async fn main() -> Result<()> {
     }
     if runs("uses") {
         uses().await?;
+    }
+    if runs("backlog") {
+        backlog().await?;
     }
     if runs("lists") {
         lists().await?;
@@ -164,20 +170,26 @@ async fn creates() -> Result<()> {
         let (_directory, path) = directory()?;
         let storage = Arc::new(SqliteStorage::open(&path)?);
         let began = Instant::now();
-        report(&format!("the storage, {tasks} at once"), create_many(&storage, tasks, CREATES, 0).await?);
+        report(&format!("the storage, {tasks} at once"), create_many(&storage, tasks, CREATES, "ann", 0).await?);
         println!("{:60} {:.0} a second", "", CREATES as f64 / began.elapsed().as_secs_f64());
     }
     Ok(())
 }
 
-async fn create_many(storage: &Arc<SqliteStorage>, tasks: u64, count: u64, first: u64) -> Result<Vec<Duration>> {
+async fn create_many(
+    storage: &Arc<SqliteStorage>,
+    tasks: u64,
+    count: u64,
+    user_id: &'static str,
+    first: u64,
+) -> Result<Vec<Duration>> {
     let tasks: Vec<_> = (0..tasks)
         .map(|task| {
             let storage = Arc::clone(storage);
             tokio::spawn(async move {
                 let mut times = Vec::new();
                 for n in (task..count).step_by(usize::try_from(tasks)?) {
-                    let key = key(first + n, "ann");
+                    let key = key(first + n, user_id);
                     let event = created(&key);
                     let began = Instant::now();
                     storage.insert_key(key, event, None).await?;
@@ -203,8 +215,9 @@ async fn uses() -> Result<()> {
     let storage = Arc::new(SqliteStorage::options().uses_interval(Duration::from_secs(60)).open(&path)?);
     for tasks in [1, 8] {
         let first = 4 * KEYS * tasks;
-        create_many(&storage, tasks, 500, first + 900_000).await?;
-        let without = report(&format!("without, {tasks} at once"), create_many(&storage, tasks, CREATES, first).await?);
+        create_many(&storage, tasks, 500, "ann", first + 900_000).await?;
+        let without = create_many(&storage, tasks, CREATES, "ann", first).await?;
+        let without = report(&format!("without, {tasks} at once"), without);
         let ids: Vec<_> = (0..USES).map(|n| id(2 * n)).collect();
         let at = now()?;
         let recorder = Arc::clone(&storage);
@@ -219,13 +232,69 @@ async fn uses() -> Result<()> {
         let mut times = Vec::new();
         let mut next = first + CREATES;
         while !recording.is_finished() {
-            times.extend(create_many(&storage, tasks, 200, next).await?);
+            times.extend(create_many(&storage, tasks, 200, "ann", next).await?);
             next += 200;
         }
         let with = report(&format!("with, {tasks} at once ({} creates)", times.len()), times);
         println!("{:60} p99 is {:.2} times as long", "", with.as_secs_f64() / without.as_secs_f64());
         recording.await?;
     }
+    Ok(())
+}
+
+/// Lists before the sweep of many keys that have expired, and creates during the sweep.
+async fn backlog() -> Result<()> {
+    println!("\n{BACKLOG} keys of one user that expired at the same time");
+    let (_directory, path) = directory()?;
+    drop(SqliteStorage::open(&path)?);
+    let expires_at = now()? + DAY;
+    let mut connection = Connection::open(&path)?;
+    let transaction = connection.transaction()?;
+    for n in 0..BACKLOG {
+        let key = key(2 * n, "ann");
+        transaction
+            .prepare_cached(
+                "INSERT INTO api_keys (id, prefix, lookup, hash, user_id, name, scopes, created_at, updated_at,
+                                       expires_at)
+                 VALUES (?1, 'keycell', ?2, ?3, 'ann', 'nightly export', '[\"orders:read\"]', 0, 0, ?4)",
+            )?
+            .execute((&key.id, &key.lookup, &key.hash, expires_at))?;
+    }
+    transaction.commit()?;
+    // The keys have expired at the time of the lists, and not by the clock of the sweep.
+    let storage = SqliteStorage::open(&path)?;
+    for user_id in [Some("ann"), Some("bob"), None] {
+        for status in [StatusFilter::Expired, StatusFilter::Active] {
+            let mut times = Vec::new();
+            for _ in 0..20 {
+                let mut filter = KeyFilter::default();
+                filter.user_id = user_id.map(str::to_owned);
+                (filter.status, filter.now, filter.limit) = (status, expires_at, PAGE);
+                let began = Instant::now();
+                storage.list_keys(filter).await?;
+                times.push(began.elapsed());
+            }
+            report(&format!("unswept: {status:?} of {}, first", text(user_id)), times);
+        }
+    }
+    drop(storage);
+
+    connection.execute("UPDATE api_keys SET expires_at = ?1", [now()? - DAY])?;
+    let storage = Arc::new(SqliteStorage::open(&path)?);
+    let began = Instant::now();
+    let mut times = Vec::new();
+    let mut next = 4 * KEYS;
+    while connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM api_keys WHERE state = 0 AND user_id = 'ann')",
+        (),
+        |row| row.get(0),
+    )? {
+        times.extend(create_many(&storage, 1, 20, "bob", next).await?);
+        next += 20;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    report(&format!("creates during the sweep ({})", times.len()), times);
+    println!("{:60} {:.1?} to sweep them", "", began.elapsed());
     Ok(())
 }
 
@@ -318,21 +387,24 @@ async fn lists() -> Result<()> {
     for key_id in [None, Some(id(1_000_000))] {
         for user_id in [None, Some("ann"), Some("user-77")] {
             for project_id in [None, Some("project-3"), Some("project-10")] {
-                let mut times = Vec::new();
-                for sample in 0..SAMPLES as u64 {
-                    let mut filter = EventFilter::default();
-                    filter.key_id.clone_from(&key_id);
-                    filter.user_id = user_id.map(str::to_owned);
-                    filter.project_id = project_id.map(str::to_owned);
-                    filter.before = Some(id(sample * 2 * KEYS / SAMPLES as u64));
-                    filter.limit = PAGE;
-                    let began = Instant::now();
-                    storage.list_events(filter).await?;
-                    times.push(began.elapsed());
+                for is_deep in [false, true] {
+                    let mut times = Vec::new();
+                    for sample in 0..SAMPLES as u64 {
+                        let mut filter = EventFilter::default();
+                        filter.key_id.clone_from(&key_id);
+                        filter.user_id = user_id.map(str::to_owned);
+                        filter.project_id = project_id.map(str::to_owned);
+                        filter.before = is_deep.then(|| id(sample * 2 * KEYS / SAMPLES as u64));
+                        filter.limit = PAGE;
+                        let began = Instant::now();
+                        storage.list_events(filter).await?;
+                        times.push(began.elapsed());
+                    }
+                    let key = if key_id.is_some() { "of one key " } else { "" };
+                    let page = if is_deep { "deep" } else { "first" };
+                    let name = format!("events {key}of {} in {}, {page}", text(user_id), text(project_id));
+                    slowest = slowest.max(report(&name, times));
                 }
-                let key = if key_id.is_some() { "of one key " } else { "" };
-                let name = format!("events {key}of {} in {}, deep", text(user_id), text(project_id));
-                slowest = slowest.max(report(&name, times));
             }
         }
     }

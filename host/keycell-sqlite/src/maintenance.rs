@@ -18,7 +18,7 @@ type Result<T> = std::result::Result<T, SqliteError>;
 
 /// The time between two rounds. Each round detects a replaced file.
 const ROUND_INTERVAL: Duration = Duration::from_secs(2);
-/// The maximum number of rows in a chunk, which then takes about as long as one write.
+/// The number of rows in a chunk, which then takes about as long as one write.
 const CHUNK: usize = 64;
 /// The maximum when the map of uses is nearly full.
 const LARGE_CHUNK: usize = 256;
@@ -26,6 +26,11 @@ const LARGE_CHUNK: usize = 256;
 const FINAL_CHUNK: usize = 1024;
 /// The pause after a chunk, as a multiple of the chunk's time.
 const PAUSE_FACTOR: u32 = 9;
+/// The time after which a chunk of a backlog of expired rows ends. A write that waits for it waits
+/// a little longer than for another write.
+const BACKLOG_CHUNK_TIME: Duration = Duration::from_millis(8);
+/// The pause after a chunk of a backlog, which leaves half of the time to writes.
+const BACKLOG_PAUSE_FACTOR: u32 = 1;
 /// The maximum number of chunks of each task at the end of the process.
 const MAX_FINAL_CHUNKS: usize = 4;
 
@@ -46,7 +51,7 @@ pub struct Maintenance {
     stored: Vec<(String, i64)>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Task {
     StoreUses,
     SweepExpired,
@@ -54,7 +59,7 @@ enum Task {
 }
 
 /// The progress of a task after a chunk.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     More,
     Finished,
@@ -95,13 +100,18 @@ impl Maintenance {
             self.next_uses = began + self.uses_interval;
             self.add(Task::StoreUses);
         }
-        if let Some(&task) = self.tasks.last()
-            && !self.health.require().is_ok_and(|()| self.try_chunk(connection, task) == Progress::More)
-        {
-            self.tasks.pop();
+        let mut pause_factor = PAUSE_FACTOR;
+        if let Some(&task) = self.tasks.last() {
+            match self.health.require().map(|()| self.try_chunk(connection, task)) {
+                Ok(Progress::More) if task != Task::StoreUses => pause_factor = BACKLOG_PAUSE_FACTOR,
+                Ok(Progress::More) => {}
+                Ok(Progress::Finished) | Err(_) => {
+                    self.tasks.pop();
+                }
+            }
         }
         let now = Instant::now();
-        let pause = if pressure == Pressure::Full { RETRY_INTERVAL } else { (now - began) * PAUSE_FACTOR };
+        let pause = if pressure == Pressure::Full { RETRY_INTERVAL } else { (now - began) * pause_factor };
         let idle_until = self.next_round.min(self.next_uses);
         self.next = if self.tasks.is_empty() { idle_until } else { now + pause.max(RETRY_INTERVAL) };
     }
@@ -142,8 +152,7 @@ impl Maintenance {
     }
 
     fn add(&mut self, task: Task) {
-        let is_same = |other: &Task| std::mem::discriminant(other) == std::mem::discriminant(&task);
-        if !self.tasks.iter().any(is_same) {
+        if !self.tasks.contains(&task) {
             self.tasks.push(task);
         }
     }
@@ -168,7 +177,13 @@ impl Maintenance {
             Task::StoreUses => self.store_uses(connection, len),
             Task::SweepExpired => {
                 let now = now().millis();
-                write(connection, |connection| keys::needs_sweep(connection, now), |c| keys::sweep(c, now, len), len)
+                write(
+                    connection,
+                    |connection| keys::needs_sweep(connection, now),
+                    |connection| keys::sweep(connection, now, len),
+                    len,
+                    BACKLOG_CHUNK_TIME,
+                )
             }
             Task::DeleteRequests => {
                 let now = now().millis();
@@ -177,6 +192,7 @@ impl Maintenance {
                     |connection| requests::has_expired(connection, now),
                     |connection| requests::delete_expired(connection, now, len),
                     len,
+                    BACKLOG_CHUNK_TIME,
                 )
             }
         }
@@ -201,19 +217,53 @@ impl Maintenance {
     }
 }
 
-/// Changes up to `len` rows. Checks for rows first, without the lock.
+/// Changes `len` rows at a time until this time has passed. Checks for rows first, without the lock.
 fn write(
     connection: &mut Connection,
     has_rows: impl Fn(&Connection) -> Result<bool>,
     change: impl Fn(&Connection) -> Result<usize>,
     len: usize,
+    time: Duration,
 ) -> Result<Progress> {
     if !has_rows(connection)? {
         return Ok(Progress::Finished);
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     schema::check_version(&transaction)?;
-    let changed = change(&transaction)?;
+    let began = Instant::now();
+    let progress = loop {
+        if change(&transaction)? < len {
+            break Progress::Finished;
+        }
+        if began.elapsed() >= time {
+            break Progress::More;
+        }
+    };
     transaction.commit()?;
-    Ok(if changed < len { Progress::Finished } else { Progress::More })
+    Ok(progress)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes a chunk of a backlog of 1,000 rows. Returns the progress and the rest of the backlog.
+    fn chunk_of_backlog(time: Duration) -> (Progress, usize) {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let rest = std::cell::Cell::new(1000);
+        let change = |_: &Connection| {
+            let changed = rest.get().min(CHUNK);
+            rest.set(rest.get() - changed);
+            Ok(changed)
+        };
+        let progress = write(&mut connection, |_| Ok(true), change, CHUNK, time).unwrap();
+        (progress, rest.get())
+    }
+
+    #[test]
+    fn a_chunk_of_a_backlog_ends_with_its_time() {
+        assert_eq!(chunk_of_backlog(Duration::ZERO), (Progress::More, 1000 - CHUNK));
+        assert_eq!(chunk_of_backlog(Duration::MAX), (Progress::Finished, 0));
+    }
 }

@@ -28,8 +28,13 @@ CREATE INDEX api_keys_of_user ON api_keys (user_id, state, id, expires_at);
 CREATE INDEX api_keys_of_project ON api_keys (project_id, state, id, expires_at) WHERE project_id IS NOT NULL;
 CREATE INDEX api_keys_of_user_in_project ON api_keys (user_id, project_id, state, id, expires_at)
     WHERE project_id IS NOT NULL;
--- The keys whose `state` is behind, and those that a sweep has next.
-CREATE INDEX api_keys_by_expiry ON api_keys (state, expires_at) WHERE expires_at IS NOT NULL;
+-- The keys whose `state` is behind, and those that a sweep has next. Each filter has an index of its
+-- own, because very many keys can expire at the same time, and the sweep takes a while.
+CREATE INDEX api_keys_by_expiry ON api_keys (state, expires_at, id) WHERE expires_at IS NOT NULL;
+CREATE INDEX api_keys_of_user_by_expiry ON api_keys (user_id, state, expires_at, id, project_id)
+    WHERE expires_at IS NOT NULL;
+CREATE INDEX api_keys_of_project_by_expiry ON api_keys (project_id, state, expires_at, id)
+    WHERE expires_at IS NOT NULL AND project_id IS NOT NULL;
 
 -- Append-only. `fields` is a JSON array of text.
 CREATE TABLE events (
