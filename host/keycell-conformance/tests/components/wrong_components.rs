@@ -131,6 +131,9 @@ caught! {
     accepts_a_limit_out_of_range: "rate_limit.rs",
         "(1..=MAX_WINDOW_SECONDS).contains(&window_seconds)" => "window_seconds > 0",
         by "issue: a rate limit that is out of range is refused";
+    accepts_more_requests_than_the_maximum: "rate_limit.rs",
+        "(1..=MAX_REQUESTS).contains(&requests)" => "requests > 0",
+        by "issue: a rate limit that is out of range is refused";
 
     // Callers
     takes_a_key_by_its_public_part_alone: "guest/presented.rs",
@@ -166,6 +169,10 @@ caught! {
     accepts_any_user_id: "user.rs",
         "text.chars().any(char::is_control)" => "false",
         by "bearers: an invalid user id of the host is an internal error";
+    verifies_for_a_key_without_the_scope: "guest/caller.rs",
+        "authenticated(now)?.map_or(Ok(()), |actor| require(&actor, scopes::VERIFY))" =>
+        "authenticated(now).map(|_| ())",
+        by "bearers: a key that lacks the scope that a call needs may not make it";
 
     // Access
     tells_a_hidden_key_from_a_missing_one: "guest/find.rs",
@@ -198,6 +205,16 @@ caught! {
     lists_other_owners: "access.rs",
         "sees_everyone || owner == self.user_id" => "true",
         by "operators: another owner is forbidden for every list";
+    makes_no_key_an_operator: "access.rs",
+        "scopes.iter().any(|scope| scope == scopes::ADMIN)" => "false",
+        by "operators: a key with api-keys:admin that is bound to no project is an operator";
+    lets_a_project_s_key_issue_user_level_keys: "guest/issue.rs",
+        "!actor.acts_for(&owner) || !actor.may_issue(project.is_some())" => "!actor.acts_for(&owner)",
+        by "access: a project's key creates no user-level key";
+    lets_a_project_admin_rotate: "guest/rotate.rs",
+        "!actor.acts_for(&old.user_id) || !actor.may_hold(&old.scopes, expires_at)" =>
+        "!actor.may_hold(&old.scopes, expires_at)",
+        by "operators: a project admin rotates and updates no key of another user";
     lets_former_members_rotate: "guest/rotate.rs",
         "find::enter(&actor, project_id.clone(), role)?;" => "let _ = role;",
         by "operators: a former member of a project keeps their keys";
@@ -241,6 +258,9 @@ caught! {
         self.is_operator || self.holds(scope)" =>
         "self.is_operator || (scope != scopes::ADMIN && self.holds(scope))",
         by "scopes: api-keys:admin is granted by operators that are users";
+    lets_a_key_issue_keys_that_live_longer: "guest/issue.rs",
+        "actor.expires_at()" => "None",
+        by "expiry: an expiry later than the calling key's own is refused";
     lets_a_key_gain_by_rotation: "access.rs",
         "is_within_life && scopes.iter().all(|scope| self.may_grant(scope))" =>
         "is_within_life || scopes.iter().all(|scope| self.may_grant(scope))",
@@ -256,9 +276,33 @@ caught! {
     forgets_the_rate_limit_in_the_digest: "idempotency.rs",
         "bytes.extend(limit.requests().to_le_bytes())" => "()",
         by "idempotency: an idempotency key with other arguments is a conflict";
+    forgets_the_owner_in_the_digest: "idempotency.rs",
+        "push_text(&mut bytes, self.owner)" => "()",
+        by "idempotency: another owner is another argument";
+    forgets_the_project_in_the_digest: "idempotency.rs",
+        "push_optional(&mut bytes, self.project_id, push_text)" => "()",
+        by "idempotency: an idempotency key with other arguments is a conflict";
+    forgets_the_metadata_in_the_digest: "idempotency.rs",
+        "push_optional(&mut bytes, self.metadata, push_text)" => "()",
+        by "idempotency: an idempotency key with other arguments is a conflict";
+    accepts_a_long_idempotency_key: "idempotency.rs",
+        "!(1..=MAX_LEN).contains(&text.len()) || !is_printable" => "text.is_empty() || !is_printable",
+        by "idempotency: any other idempotency key is refused";
+    accepts_an_idempotency_key_that_is_not_printable: "idempotency.rs",
+        "!(1..=MAX_LEN).contains(&text.len()) || !is_printable" => "!(1..=MAX_LEN).contains(&text.len())",
+        by "idempotency: any other idempotency key is refused";
+    accepts_an_api_key_as_an_idempotency_key: "idempotency.rs",
+        "key::holds_form_of_key(text)" => "false",
+        by "idempotency: any other idempotency key is refused";
     replaces_the_secret_of_a_used_key: "guest/issue.rs",
         "record.last_used_at.is_none() && record.rotated_to.is_none()" => "record.rotated_to.is_none()",
         by "idempotency: after the key was used, a repeat is a conflict";
+    replaces_the_secret_of_a_rotated_key: "guest/issue.rs",
+        "record.last_used_at.is_none() && record.rotated_to.is_none()" => "record.last_used_at.is_none()",
+        by "idempotency: after the key was revoked, rotated or has expired, a repeat is a conflict";
+    replaces_the_secret_of_a_key_that_is_not_active: "guest/issue.rs",
+        "record.status(now)? != Status::Active" => "false",
+        by "idempotency: after the key was revoked, rotated or has expired, a repeat is a conflict";
     repeats_for_a_day_and_an_hour: "guest/issue.rs",
         "idempotency::WINDOW" => "idempotency::WINDOW + 60 * 60 * 1000",
         by "idempotency: a request is repeated for 24 hours";
@@ -316,6 +360,20 @@ caught! {
     ignores_the_longest_life_at_rotation: "guest/rotate.rs",
         "expiry::of_replacement(expires_at, now, policy.longest_life())" => "expiry::of_replacement(expires_at, now, None)",
         by "lifecycle: a rotation caps the expiry of the new key at the longest life";
+    loses_the_metadata_at_rotation: "guest/rotate.rs",
+        "replacement.rotated_from = Some(old.id.clone())" =>
+        "replacement.metadata = None; replacement.rotated_from = Some(old.id.clone())",
+        by "lifecycle: a rotation copies the limit and the metadata";
+    loses_the_limit_at_rotation: "guest/rotate.rs",
+        "replacement.rotated_from = Some(old.id.clone())" =>
+        "replacement.rate_limit = None; replacement.rotated_from = Some(old.id.clone())",
+        by "lifecycle: a rotation copies the limit and the metadata";
+    gives_up_at_the_second_conflict: "guest/change.rs",
+        "0..attempts" => "0..attempts.min(2)",
+        by "lifecycle: up to four conflicts of a key to be revoked are overcome";
+    revokes_a_revoked_key_again: "guest/revoke.rs",
+        "record.revoked_at.is_some()" => "false",
+        by "lifecycle: a key that was revoked before stays as it was";
     ignores_the_revision: "guest/change.rs",
         "expected.is_none_or(|expected| expected == record.revision)" => "expected.is_none() || record.revision < u32::MAX",
         by "lifecycle: a change with another revision is a conflict, and nothing is written";
@@ -325,6 +383,12 @@ caught! {
     writes_an_update_that_changes_nothing: "guest/update.rs",
         "event::changed(&fields).is_empty()" => "event::changed(&fields).len() > 99",
         by "events: an update that changes nothing is no event";
+    records_a_repeat_as_an_update: "guest/issue.rs",
+        "Action::IssuedAgain" => "Action::Updated",
+        by "events: an issuing that is repeated is read as issued-again";
+    names_the_owner_as_the_actor: "guest/mint.rs",
+        "actor.user_id().to_owned()" => "key.user_id.clone()",
+        by "operators: an event names the operator as the actor";
     names_no_acting_key: "guest/mint.rs",
         "actor.acting_key().map(|ActingKey { id, .. }| id.clone())" => "actor.acting_key().and_then(|ActingKey { .. }| None)",
         by "bearers: an event names the key that acted";
