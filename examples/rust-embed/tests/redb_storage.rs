@@ -1,5 +1,5 @@
-//! The conformance suite and the storage matrix on the example's storage, and a file that is opened
-//! again.
+//! The conformance suite, the model test and the storage matrix on the example's storage, and a file
+//! that is opened again.
 
 #[path = "../src/storage.rs"]
 mod storage;
@@ -134,6 +134,13 @@ async fn every_case_passes() {
         assert_eq!(outcome.result, Ok(()), "{}", outcome.name);
     }
     assert!(cases.len() >= MIN_CASES, "only {} cases", cases.len());
+}
+
+#[tokio::test]
+async fn random_calls_have_the_results_of_the_model() {
+    for seed in 0..10 {
+        keycell_conformance::model::run(with_projects(), seed, 300).await;
+    }
 }
 
 #[tokio::test]

@@ -17,25 +17,41 @@ mod calls;
 mod rules;
 mod steps;
 
-use keycell::ProjectStorage;
+use keycell::{Component, ProjectStorage};
 
 use self::{calls::Calls, steps::Source};
 
-/// Makes this number of random calls on an empty storage. Equal seeds make equal calls.
+/// Makes this number of random calls of the built-in component on an empty storage. Equal seeds make
+/// equal calls.
 ///
 /// # Panics
 ///
 /// A call does not have the result that the model predicts. The message has the seed and the call.
 pub async fn run(storage: impl ProjectStorage, seed: u64, steps: usize) {
+    let component = Component::built_in().expect("the built-in component must load");
+    if let Err(difference) = compare(component, storage, seed, steps).await {
+        panic!("{difference}");
+    }
+}
+
+/// Makes this number of random calls of a component on an empty storage.
+///
+/// # Errors
+///
+/// A call does not have the result that the model predicts. The message has the seed and the call.
+pub async fn compare(
+    component: Component,
+    storage: impl ProjectStorage,
+    seed: u64,
+    steps: usize,
+) -> Result<(), String> {
     let mut source = Source::new(seed);
-    let mut calls = Calls::new(storage, source.policy()).await;
+    let mut calls = Calls::new(component, storage, source.policy()).await;
     for number in 1..=steps {
         let step = source.step(calls.number_of_keys());
-        if let Err(difference) = calls.take(&step).await {
-            panic!("seed {seed}, step {number}: {difference}\n{step:#?}");
-        }
+        let taken = calls.take(&step).await;
+        taken.map_err(|difference| format!("seed {seed}, step {number}: {difference}\n{step:#?}"))?;
     }
-    if let Err(difference) = calls.compare_all().await {
-        panic!("seed {seed}, after {steps} steps: {difference}");
-    }
+    let compared = calls.compare_all().await;
+    compared.map_err(|difference| format!("seed {seed}, after {steps} steps: {difference}"))
 }

@@ -11,8 +11,8 @@ use std::{
 };
 
 use keycell::{
-    ApiKeyDetails, ApiKeyId, CreateApiKey, Error, Event, IssueApiKey, Keycell, ListApiKeys, ListEvents, Member,
-    ProjectReference, ProjectSlug, ProjectStorage, Refusal, Scope, Time, UpdateApiKey, Verification,
+    ApiKeyDetails, ApiKeyId, Component, CreateApiKey, Error, Event, IssueApiKey, Keycell, ListApiKeys, ListEvents,
+    Member, ProjectReference, ProjectSlug, ProjectStorage, Refusal, Scope, Time, UpdateApiKey, Verification,
 };
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ pub struct Calls<S: ProjectStorage> {
 }
 
 impl<S: ProjectStorage> Calls<S> {
-    pub async fn new(storage: S, policy: Policy) -> Self {
+    pub async fn new(component: Component, storage: S, policy: Policy) -> Self {
         let model = Model::new(policy);
         let mut project_ids = Vec::new();
         for (project, slug) in PROJECTS.into_iter().enumerate() {
@@ -46,10 +46,11 @@ impl<S: ProjectStorage> Calls<S> {
         let clock = Arc::new(AtomicI64::new(model.now));
         let shown = Arc::clone(&clock);
         let keycell = Keycell::builder(storage)
+            .component(component)
             .policy(policy_of(&model.policy))
             .clock(Arc::new(move || UNIX_EPOCH + Duration::from_millis(shown.load(Ordering::Relaxed).unsigned_abs())))
             .build()
-            .expect("the built-in component must load");
+            .expect("the policy of the model is valid");
         Self { keycell, clock, project_ids, model }
     }
 

@@ -6,4 +6,5 @@ mod hostile_components;
 mod invalid_records;
 mod isolation;
 mod limit_conflicts;
+mod model;
 mod wrong_components;
