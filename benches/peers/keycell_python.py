@@ -9,23 +9,32 @@ sys.path.append(str(Path(__file__).parents[2] / "examples/python"))
 from wasmtime.component import Component
 
 from harness import Peer, run
-from keycell_host.authority import ENGINE, Authority
+from keycell_host.authority import Authority
+from keycell_host.bindings import ENGINE
+from keycell_host.create import create_database
 from keycell_host.database import open_database
 from keycell_host.storage import SqliteStorage
-from keycell_host.wit import policy, user
 
 SCOPES = ["api-keys:read", "api-keys:write"]
+ANN = {"id": "ann", "operator": False, "scopes": SCOPES}
+POLICY = {
+    "prefix": "keycell",
+    "default_scopes": SCOPES,
+    "grantable_scopes": None,
+    "longest_life": None,
+    "default_life": None,
+}
 
 
 def connect(path: Path, synchronous: str) -> Peer:
     component = Component.from_file(ENGINE, os.environ["KEYCELL_COMPONENT"])
+    create_database(path)
     database = open_database(path)
     database.execute(f"PRAGMA synchronous = {synchronous}")
-    authority = Authority(component, SqliteStorage(database), policy(SCOPES))
-    ann = user("ann", SCOPES)
+    authority = Authority(component, SqliteStorage(database), POLICY)
 
     def create() -> str:
-        key: str = authority.call(ann, "create_api_key", name="bench")["key"]
+        key: str = authority.call(ANN, "create_api_key", name="bench")["key"]
         return key
 
     def verify(key: str) -> bool:
