@@ -22,5 +22,5 @@ async fn the_model_finds_wrong_components() {
         // A component that does not run at all breaks every rule, which proves nothing.
         assert!(!differences.iter().any(|difference| difference.contains("step 1:")), "{fault}: {differences:?}");
     }
-    assert_eq!(differences(control(), 20).await, [String::new(); 0]);
+    assert!(differences(control(), 20).await.is_empty());
 }
