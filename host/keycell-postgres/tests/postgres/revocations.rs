@@ -93,9 +93,9 @@ impl Measured {
     }
 
     fn report(&self, disturbance: &Disturbance) {
-        let shares = [0.5, 0.9, 0.99, 0.999, 1.0].map(|share| format!("{:.0?}", self.percentile(share)));
+        let shares = [0.5, 0.9, 0.99, 0.999, 1.0].map(|share| self.percentile(share).as_millis().to_string());
         println!(
-            "{}: {} windows, p50 p90 p99 p99.9 p100 = {}; {} verifications in {:.0?}, {} unavailable",
+            "{}: {} windows, p50 p90 p99 p99.9 p100 = {} ms; {} verifications in {:.0?}, {} unavailable",
             disturbance.what,
             self.windows.len(),
             shares.join(" "),
