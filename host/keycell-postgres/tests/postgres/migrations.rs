@@ -43,16 +43,20 @@ async fn a_database_without_tables_is_left_alone_on_request() {
     PostgresStorage::options().migrate(false).open(&url(&database)).await.unwrap();
 }
 
+/// The statements of `docs/scaling.md` that make a role for hosts.
+pub fn grants(role: &str) -> String {
+    let page = include_str!("../../../../docs/scaling.md");
+    let grants = page.split("```sql\n").find(|block| block.starts_with("CREATE ROLE keycell")).unwrap();
+    grants.split("```").next().unwrap().replace("keycell_host", role)
+}
+
 /// The grants of `docs/scaling.md` are enough for a host, and do not let it change the schema.
 #[tokio::test]
 async fn a_role_with_the_documented_grants_is_enough() {
     let Some(server) = server() else { return };
     let database = server.database();
     drop(PostgresStorage::open(&database).await.unwrap());
-    let page = include_str!("../../../../docs/scaling.md");
-    let grants = page.split("```sql\n").find(|block| block.starts_with("CREATE ROLE keycell")).unwrap();
-    let grants = grants.split("```").next().unwrap().replace("keycell_host", "host_of_test");
-    server.run_at(&database, &grants);
+    server.run_at(&database, &grants("host_of_test"));
 
     let storage = PostgresStorage::open(&database.replace("postgres@", "host_of_test@")).await.unwrap();
     storage.check_ready().await.unwrap();
@@ -71,7 +75,9 @@ async fn a_role_with_the_documented_grants_is_enough() {
     let denied = server.run_at(
         &database,
         "SELECT has_schema_privilege('host_of_test', 'keycell', 'CREATE')
-             OR has_table_privilege('host_of_test', 'keycell.events', 'DELETE')",
+             OR has_table_privilege('host_of_test', 'keycell.events', 'DELETE')
+             OR has_table_privilege('host_of_test', 'keycell.events', 'UPDATE')
+             OR has_table_privilege('host_of_test', 'keycell.api_keys', 'DELETE')",
     );
     assert_eq!(denied, "f");
 }

@@ -9,7 +9,10 @@ use keycell::Component;
 use keycell_conformance::{cases, model, run, storage};
 use keycell_postgres::PostgresStorage;
 
-use crate::server::{Server, server};
+use crate::{
+    migrations::grants,
+    server::{Server, server},
+};
 
 /// Conflicts of transactions become errors, which the storage has to repeat.
 const SERIALIZABLE: &str = "SET default_transaction_isolation = 'serializable'";
@@ -43,8 +46,7 @@ impl Database {
     }
 }
 
-async fn matrix(server: &Server, settings: &str) {
-    let database = Database::new(server, settings).await;
+async fn matrix(database: Database) {
     let mut failed = Vec::new();
     for case in storage::CASES {
         if tokio::spawn(storage::run(case, database.storage().await)).await.is_err() {
@@ -57,13 +59,23 @@ async fn matrix(server: &Server, settings: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_storage_matrix_passes() {
     let Some(server) = server() else { return };
-    matrix(server, "").await;
+    matrix(Database::new(server, "").await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_storage_matrix_passes_with_serializable_transactions() {
     let Some(server) = server() else { return };
-    matrix(server, SERIALIZABLE).await;
+    matrix(Database::new(server, SERIALIZABLE).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_storage_matrix_passes_with_the_documented_grants() {
+    let Some(server) = server() else { return };
+    let mut database = Database::new(server, "").await;
+    drop(database.storage().await);
+    server.run_at(&database.url, &grants("host_of_matrix"));
+    database.url = database.url.replace("postgres@", "host_of_matrix@");
+    matrix(database).await;
 }
 
 /// Runs the cases on some databases at the same time: each case waits for the database most of its
