@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU32, Ordering},
     },
     time::{Duration, UNIX_EPOCH},
 };
 
+use jsonschema::Validator;
 use keycell::{
     Caller, Component, Error, IssueApiKey, Keycell, Member, Policy, Prefix, ProjectAction, ProjectReference,
     ProjectSlug, ProjectStorage, Random, Role, Scope, UpdateApiKey, time,
@@ -272,14 +273,26 @@ fn json(value: &impl Serialize) -> Result<Value, String> {
     serde_json::to_value(value).map_err(|error| error.to_string())
 }
 
-fn validate(what: &str, schema: &str, instance: &Value) -> Result<(), String> {
-    let schema = serde_json::from_str(schema).map_err(|error| error.to_string())?;
-    let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
+fn validate(what: &str, schema: &'static str, instance: &Value) -> Result<(), String> {
+    let validator = validator(schema)?;
     // The validator's own message repeats the instance, which may be a secret.
     match validator.iter_errors(instance).next() {
         Some(error) => Err(format!("{what} do not match the tool's schema at `{}`", error.instance_path())),
         None => Ok(()),
     }
+}
+
+/// The validator of a schema. It is kept, because its compilation takes longer than most calls.
+fn validator(schema: &'static str) -> Result<Arc<Validator>, String> {
+    static VALIDATORS: Mutex<BTreeMap<&str, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(validator) = validators.get(schema) {
+        return Ok(Arc::clone(validator));
+    }
+    let parsed = serde_json::from_str(schema).map_err(|error| error.to_string())?;
+    let validator = Arc::new(jsonschema::validator_for(&parsed).map_err(|error| error.to_string())?);
+    validators.insert(schema, Arc::clone(&validator));
+    Ok(validator)
 }
 
 fn millis(text: &str) -> Result<i64, String> {
