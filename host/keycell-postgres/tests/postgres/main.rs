@@ -2,6 +2,7 @@
 
 mod cached;
 mod changes;
+mod documented;
 mod errors;
 mod failover;
 mod hosts;

@@ -3,7 +3,7 @@
 use keycell::{Action, EventRecord, KeyRecord, ProjectStorage, Storage};
 use keycell_postgres::{PostgresError, PostgresStorage, PostgresUrl};
 
-use crate::server::server;
+use crate::{documented::grants, server::server};
 
 fn url(text: &str) -> PostgresUrl {
     text.parse().unwrap()
@@ -41,13 +41,6 @@ async fn a_database_without_tables_is_left_alone_on_request() {
     assert!(PostgresStorage::open(&database).await.unwrap().is_new());
     assert!(!PostgresStorage::open(&database).await.unwrap().is_new());
     PostgresStorage::options().migrate(false).open(&url(&database)).await.unwrap();
-}
-
-/// The statements of `docs/scaling.md` that make a role for hosts.
-pub fn grants(role: &str) -> String {
-    let page = include_str!("../../../../docs/scaling.md");
-    let grants = page.split("```sql\n").find(|block| block.starts_with("CREATE ROLE keycell")).unwrap();
-    grants.split("```").next().unwrap().replace("keycell_host", role)
 }
 
 /// The grants of `docs/scaling.md` are enough for a host, and do not let it change the schema.

@@ -16,6 +16,8 @@ use std::{
     },
 };
 
+use tempfile::TempDir;
+
 /// Makes a cluster, runs a server until standard input ends, and removes the directory.
 const SCRIPT: &str = r#"
     bin=$1 directory=$2 port=$3; shift 3
@@ -53,20 +55,36 @@ pub struct Server {
 /// The server that the tests of this process share; `None`: they are skipped.
 pub fn server() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    let settings = ["fsync=off", "max_connections=400", "deadlock_timeout=100ms", "log_min_messages=fatal"];
+    let settings = [
+        "fsync=off",
+        "synchronous_commit=off",
+        "full_page_writes=off",
+        "max_connections=400",
+        "deadlock_timeout=100ms",
+        // For `Server::failures`.
+        "log_min_messages=error",
+        "log_min_error_statement=panic",
+        "log_line_prefix=%e %a %d ",
+    ];
     SERVER.get_or_init(|| Server::start(&settings)).as_ref()
 }
 
 impl Server {
-    /// Starts a server with these settings, if PostgreSQL is installed.
+    /// Starts a server with these settings, if PostgreSQL is installed. Its data are in memory, where
+    /// the system has it.
     pub fn start(settings: &[&str]) -> Option<Self> {
+        Self::start_in(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap(), settings)
+    }
+
+    /// Starts a server with its data in this directory.
+    pub fn start_in(directory: TempDir, settings: &[&str]) -> Option<Self> {
         let Some(bin) = programs() else {
             assert_ne!(env::var("KEYCELL_POSTGRES").as_deref(), Ok("required"), "PostgreSQL is not installed");
             eprintln!("skipped: PostgreSQL is not installed");
             return None;
         };
-        // In memory, where the system has it. The owner of the cluster is another user.
-        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap().keep();
+        // The script removes it. The owner of the cluster is another user.
+        let directory = directory.keep();
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
         let port = free_port();
         let mut process = Command::new("sh")
@@ -131,6 +149,13 @@ impl Server {
     /// Runs SQL in the database of a URL.
     pub fn run_at(&self, url: &str, sql: &str) -> String {
         self.run(name_of(url), sql)
+    }
+
+    /// The number of statements of hosts in the database of a URL that failed with this SQLSTATE.
+    pub fn failures(&self, url: &str, sqlstate: &str) -> usize {
+        let start = format!("{sqlstate} keycell {} ERROR:", name_of(url));
+        let log = fs::read_to_string(self.directory.join("log")).unwrap();
+        log.lines().filter(|line| line.starts_with(&start)).count()
     }
 }
 
