@@ -28,6 +28,11 @@ fn tables(server: &Server, url: &str) -> String {
     server.run_at(url, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'keycell'")
 }
 
+/// The numbers of keys and of their events.
+fn keys_and_events(server: &Server, url: &str) -> String {
+    server.run_at(url, "SELECT (SELECT count(*) FROM keycell.api_keys), (SELECT count(*) FROM keycell.events)")
+}
+
 /// The URL of a new database with tables.
 fn database_with_tables(server: &Server) -> String {
     let url = server.database();
@@ -41,7 +46,7 @@ fn as_role(url: &str, role: &str) -> String {
 
 #[test]
 fn a_server_that_cannot_be_reached() {
-    refused("postgres://postgres@127.0.0.1:1/keys", "cannot be reached: ");
+    refused("postgres://postgres@127.0.0.1:1/keys", "check the host and the port in the URL");
 }
 
 #[test]
@@ -63,7 +68,7 @@ fn a_role_without_privileges() {
     assert_eq!(tables(server, &url), "0");
     assert!(Cli::on(&url).run(&["init"]).status.success());
     assert!(cli.fails(1, &["create", "--name", "x"]).contains("lacks a privilege"));
-    assert_eq!(server.run_at(&url, "SELECT count(*) FROM keycell.api_keys"), "0");
+    assert_eq!(keys_and_events(server, &url), "0|0");
 }
 
 #[test]
@@ -71,6 +76,8 @@ fn a_wrong_password_and_a_password_file_that_others_may_read() {
     let Some(server) = server() else { return };
     let url = database_with_tables(server);
     server.run_at(&url, "CREATE ROLE guarded LOGIN SUPERUSER PASSWORD 'hunter2'");
+    refused(&as_role(&url, "guarded"), "refused the password: give it in PGPASSWORD or PGPASSFILE");
+    assert_eq!(keys_and_events(server, &url), "0|0");
     let cli = Cli::on(&as_role(&url, "guarded"));
     let run = |environment: &[(&str, &str)]| -> Output {
         cli.command().args(["list"]).env("RUST_LOG", "trace").envs(environment.iter().copied()).output().unwrap()
@@ -82,7 +89,6 @@ fn a_wrong_password_and_a_password_file_that_others_may_read() {
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(stderr.contains(expected) && !stderr.contains("hunter"), "{stderr}");
     };
-    fails(&[], "refused the password: give it in PGPASSWORD or PGPASSFILE");
     fails(&[("PGPASSWORD", "hunter3")], "refused the password: give it in PGPASSWORD or PGPASSFILE");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     fails(&[("PGPASSFILE", &file)], "readable by other users: make it readable by its owner alone");
@@ -126,6 +132,7 @@ fn a_read_only_database() {
     let name = url.rsplit_once('/').unwrap().1;
     server.run("postgres", &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
     refused(&url, "read-only: give the URL of the primary");
+    assert_eq!(keys_and_events(server, &url), "0|0");
 }
 
 #[test]
@@ -136,6 +143,7 @@ fn a_server_that_is_out_of_connections() {
     server.run_at(&url, "CREATE ROLE late LOGIN");
     server.run("postgres", &format!("ALTER DATABASE {name} CONNECTION LIMIT 0"));
     refused(&as_role(&url, "late"), "out of connections: raise max_connections");
+    assert_eq!(keys_and_events(server, &url), "0|0");
 }
 
 /// A file system of some megabytes in memory, which only the superuser of the system can mount.
@@ -202,7 +210,7 @@ fn a_full_disk() {
         assert!(created_before < 100, "the disk must be full");
     };
     assert!(stderr.contains("the disk of the database is full: free some space"), "{stderr}");
-    assert_eq!(server.run_at(&url, "SELECT count(*) FROM keycell.api_keys"), created_before.to_string());
+    assert_eq!(keys_and_events(server, &url), format!("{created_before}|{created_before}"));
     let verified = cli.run_with_input(&["verify"], created["key"].as_str().unwrap());
     assert_eq!(verified.stdout, b"valid\n", "keys are read");
     server.run("postgres", "DROP DATABASE small WITH (FORCE)");

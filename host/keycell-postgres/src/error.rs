@@ -62,7 +62,7 @@ pub enum PostgresError {
     #[error("the disk of the database is full: free some space")]
     Full,
     /// The server cannot be reached, starts or stops.
-    #[error("the database cannot be reached: {0}")]
+    #[error("the database cannot be reached ({0}): check the host and the port in the URL, and that the server runs")]
     Unreachable(String),
     /// The server did not answer in time. A write may have been stored.
     #[error("the database did not answer in time")]
