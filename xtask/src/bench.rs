@@ -46,6 +46,12 @@ const RATIOS: &[(&str, &str, &str, &str)] = &[
         "at least 4",
     ),
     (
+        "verify, PostgreSQL with the cache / SQLite",
+        "verify on a server in turn/PostgreSQL with the cache",
+        "verify on a server in turn/SQLite",
+        "at most 1.3",
+    ),
+    (
         "process: `keycell create` / the same without the component",
         "process create in turn/fresh instance",
         "process create in turn/native",
@@ -59,6 +65,7 @@ const LIMITS: &[(&str, f64)] = &[
     ("verify a wrong checksum in turn/fresh instance", 10.0),
     ("empty call in turn/fresh instance", 4.5),
     ("verify 1000000 keys/p99", 1000.0),
+    ("create on a server/16 at once", 400.0),
     ("lists in 2000000 keys/slowest p99", 5000.0),
 ];
 
@@ -75,10 +82,18 @@ pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
         say("Building and running the benchmark of 10,000 to 10,000,000 keys: it needs some 4 GB of disk");
         return Ok(cmd!(shell, "cargo bench --workspace --bench growth").run()?);
     }
+    if args == ["postgres"] {
+        say("Building and running the benchmark on a PostgreSQL server: it runs for about two minutes");
+        return Ok(cmd!(shell, "cargo bench --workspace --bench postgres").run()?);
+    }
     say("Building and running the benchmarks: the first build takes about ten minutes on two cores");
     cmd!(shell, "cargo bench --workspace --bench calls -- {args...}").run()?;
     cmd!(shell, "cargo bench --workspace --bench in_turn --bench call_time").run()?;
-    cmd!(shell, "cargo bench --workspace --bench load --bench http --bench crowd --bench sqlite_storage").run()?;
+    cmd!(
+        shell,
+        "cargo bench --workspace --bench load --bench http --bench crowd --bench postgres --bench sqlite_storage"
+    )
+    .run()?;
     let medians = medians(&shell.current_dir().join("target/criterion"))?;
 
     println!("\n| call | time |\n| --- | ---: |");

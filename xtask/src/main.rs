@@ -45,8 +45,8 @@ enum Task {
     /// Runs the benchmarks and prints their ratios
     Bench {
         /// `http` for the HTTP server alone, `lists` for lists of 2,000,000 keys alone, `growth` for
-        /// verifications among 10,000 to 10,000,000 keys; otherwise arguments for the benchmark of
-        /// calls
+        /// verifications among 10,000 to 10,000,000 keys, `postgres` for a PostgreSQL server alone;
+        /// otherwise arguments for the benchmark of calls
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
