@@ -196,6 +196,8 @@ mod tests {
         assert_eq!(parsed.config.get_application_name(), Some("k"));
         assert_eq!(parsed.config.get_ports(), [6000]);
         assert_eq!(parsed.to_string(), url);
+        let parsed = parse("postgres://db/keys?options=-c%20enable_multiple_modifications_of_table%3Don").unwrap();
+        assert_eq!(parsed.config.get_options(), Some("-c enable_multiple_modifications_of_table=on"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
--- Only what PostgreSQL, CockroachDB, YugabyteDB and Aurora DSQL share. Texts are compared byte by
--- byte. Times are milliseconds since 1970-01-01T00:00:00Z. Lists of texts are JSON arrays.
+-- Only what PostgreSQL, CockroachDB, YugabyteDB and Aurora DSQL share, and COLLATE "C". Texts are
+-- compared byte by byte. Times are milliseconds since 1970-01-01T00:00:00Z. Lists of texts are JSON arrays.
 CREATE TABLE keycell.projects (
     id         text COLLATE "C" NOT NULL PRIMARY KEY,
     slug       text COLLATE "C" NOT NULL UNIQUE,

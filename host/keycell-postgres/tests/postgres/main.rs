@@ -7,6 +7,7 @@ mod errors;
 mod failover;
 mod hosts;
 mod migrations;
+mod partitions;
 mod proxy;
 mod revocations;
 mod server;
