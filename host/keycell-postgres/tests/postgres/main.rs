@@ -11,4 +11,5 @@ mod partitions;
 mod proxy;
 mod revocations;
 mod server;
+mod sizes;
 mod suite;
