@@ -246,6 +246,7 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SqliteOptions;
 
     /// Makes a chunk of a backlog of 1,000 rows. Returns the progress and the rest of the backlog.
     fn chunk_of_backlog(time: Duration) -> (Progress, usize) {
@@ -259,6 +260,24 @@ mod tests {
         };
         let progress = write(&mut connection, |_| Ok(true), change, CHUNK, time).unwrap();
         (progress, rest.get())
+    }
+
+    #[test]
+    fn uses_are_stored_in_chunks_with_pauses_between_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let opened = SqliteOptions::default().connect(&directory.path().join("keycell.db")).unwrap();
+        let (mut connection, health) = (opened.connection, Arc::new(Health::new(opened.file)));
+        let uses = Arc::new(PendingUses::default());
+        for n in 0..1000 {
+            assert!(uses.record(&n.to_string(), 1));
+        }
+        let readers = Readers::new(Arc::clone(&health));
+        let mut maintenance = Maintenance::new(health, readers, uses, Duration::ZERO);
+        for _ in 0..2 {
+            maintenance.run(&mut connection);
+            assert_eq!(maintenance.stored.len(), CHUNK);
+            assert!(maintenance.next() > Instant::now(), "no pause");
+        }
     }
 
     #[test]
