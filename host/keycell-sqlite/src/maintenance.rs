@@ -173,29 +173,15 @@ impl Maintenance {
     }
 
     fn chunk(&mut self, connection: &mut Connection, task: Task, len: usize) -> Result<Progress> {
-        match task {
-            Task::StoreUses => self.store_uses(connection, len),
-            Task::SweepExpired => {
-                let now = now().millis();
-                write(
-                    connection,
-                    |connection| keys::needs_sweep(connection, now),
-                    |connection| keys::sweep(connection, now, len),
-                    len,
-                    BACKLOG_CHUNK_TIME,
-                )
-            }
-            Task::DeleteRequests => {
-                let now = now().millis();
-                write(
-                    connection,
-                    |connection| requests::has_expired(connection, now),
-                    |connection| requests::delete_expired(connection, now, len),
-                    len,
-                    BACKLOG_CHUNK_TIME,
-                )
-            }
-        }
+        type HasRows = fn(&Connection, i64) -> Result<bool>;
+        type Change = fn(&Connection, i64, usize) -> Result<usize>;
+        let (has_rows, change): (HasRows, Change) = match task {
+            Task::StoreUses => return self.store_uses(connection, len),
+            Task::SweepExpired => (keys::needs_sweep, keys::sweep),
+            Task::DeleteRequests => (requests::has_expired, requests::delete_expired),
+        };
+        let now = now().millis();
+        write(connection, |c| has_rows(c, now), |c| change(c, now, len), len, BACKLOG_CHUNK_TIME)
     }
 
     fn store_uses(&mut self, connection: &mut Connection, len: usize) -> Result<Progress> {
