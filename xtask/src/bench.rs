@@ -69,22 +69,20 @@ const LIMITS: &[(&str, f64)] = &[
     ("lists in 2000000 keys/slowest p99", 5000.0),
 ];
 
+/// The parts that run alone: the argument, what is measured, and the benchmark with its arguments.
+const PARTS: &[(&str, &str, &[&str])] = &[
+    ("http", "of the HTTP server: it runs for about three minutes", &["http"]),
+    ("lists", "of lists in a database of 2,000,000 keys", &["sqlite_storage", "--", "lists"]),
+    ("growth", "of 10,000 to 10,000,000 keys: it needs some 4 GB of disk", &["growth"]),
+    ("postgres", "on a PostgreSQL server: it runs for about two minutes", &["postgres"]),
+];
+
 pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
-    if args == ["http"] {
-        say("Building and running the benchmark of the HTTP server: it runs for about three minutes");
-        return Ok(cmd!(shell, "cargo bench --workspace --bench http").run()?);
-    }
-    if args == ["lists"] {
-        say("Building and running the benchmark of lists in a database of 2,000,000 keys");
-        return Ok(cmd!(shell, "cargo bench --workspace --bench sqlite_storage -- lists").run()?);
-    }
-    if args == ["growth"] {
-        say("Building and running the benchmark of 10,000 to 10,000,000 keys: it needs some 4 GB of disk");
-        return Ok(cmd!(shell, "cargo bench --workspace --bench growth").run()?);
-    }
-    if args == ["postgres"] {
-        say("Building and running the benchmark on a PostgreSQL server: it runs for about two minutes");
-        return Ok(cmd!(shell, "cargo bench --workspace --bench postgres").run()?);
+    if let [name] = args
+        && let Some(&(_, what, bench)) = PARTS.iter().find(|(part, ..)| part == name)
+    {
+        say(&format!("Building and running the benchmark {what}"));
+        return Ok(cmd!(shell, "cargo bench --workspace --bench {bench...}").run()?);
     }
     say("Building and running the benchmarks: the first build takes about ten minutes on two cores");
     cmd!(shell, "cargo bench --workspace --bench calls -- {args...}").run()?;
