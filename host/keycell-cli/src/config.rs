@@ -153,14 +153,10 @@ impl Problem {
     /// Finds a line that holds an API key. Its values would be shown by messages such as that of a
     /// missing database.
     fn of_key(text: &str) -> Option<Self> {
-        let starts = text.split_inclusive('\n').scan(0, |end, line| {
-            let start = *end;
-            *end += line.len();
-            Some((start, line))
-        });
-        let (start, _) = starts.into_iter().find(|(_, line)| holds_part_of_key(line))?;
+        let before = text.split_inclusive('\n').take_while(|line| !holds_part_of_key(line));
+        let start = before.map(str::len).sum();
         let message = "this line holds an API key or a part of one: remove it, and revoke the key".to_owned();
-        Some(Self { span: Some(start..start), message })
+        (start < text.len()).then_some(Self { span: Some(start..start), message })
     }
 
     /// Describes an error of the parser without the value, which follows `invalid type` and

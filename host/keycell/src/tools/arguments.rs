@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::{TOOLS, Tool, ToolError};
 use crate::{Error, Fault};
 
-/// The maximum length of the name of an unknown argument that a fault repeats, in bytes. Longer
-/// than each name of a tool, and too short for a part of a key that can be guessed from.
+/// The maximum length of the name of an unknown argument that a fault repeats, in bytes. No
+/// argument of a tool has a longer name, and of a key it would show only a small part of the secret.
 const MAX_NAME_LEN: usize = 24;
 /// The code of an argument that the tool does not have.
 const UNKNOWN: &str = "unknown-argument";
