@@ -1,6 +1,5 @@
-//! Key storage in redb, an embedded key-value database.
-//!
-//! A storage only moves records. The component decides about access and about changes.
+//! Key storage in redb, an embedded key-value database. It only moves records: the component decides
+//! about access and about changes. The program has no projects, and so no roles.
 
 use keycell::{
     EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyWithRole, ProjectReference, ProjectWithRole,
@@ -10,14 +9,12 @@ use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinitio
 use serde::{Serialize, de::DeserializeOwned};
 
 type Result<T> = std::result::Result<T, StorageError>;
-/// Records as JSON.
-type Table = TableDefinition<'static, &'static str, &'static [u8]>;
+type Table = TableDefinition<'static, &'static str, &'static [u8]>; // Records as JSON.
 
 const KEYS: Table = Table::new("keys");
 const EVENTS: Table = Table::new("events");
 const REQUESTS: Table = Table::new("requests");
-/// The ids of keys by lookup.
-const IDS: Table = Table::new("ids");
+const IDS: Table = Table::new("ids"); // The ids of keys by lookup.
 
 /// Storage in a redb database. One process at a time can open it.
 pub struct RedbStorage(Database);
@@ -25,10 +22,8 @@ pub struct RedbStorage(Database);
 impl RedbStorage {
     pub fn new(database: Database) -> Result<Self> {
         let storage = Self(database);
-        // Reads expect the tables to exist.
-        storage.write(|change| {
-            [KEYS, EVENTS, REQUESTS, IDS].into_iter().try_for_each(|table| change.open(table).map(drop))
-        })?;
+        let mut tables = [KEYS, EVENTS, REQUESTS, IDS].into_iter(); // Reads expect them to exist.
+        storage.write(|change| tables.try_for_each(|table| change.open(table).map(drop)))?;
         Ok(storage)
     }
 
@@ -57,16 +52,14 @@ impl Storage for RedbStorage {
         self.write(|change| {
             if let Some(request) = request {
                 let id = request_id(&request.user_id, &request.idempotency_key);
-                let taken: Option<IdempotentRequest> = change.find(REQUESTS, &id)?;
-                check(taken.is_none_or(|taken| taken.expires_at <= key.created_at))?;
-                change.put(REQUESTS, &id, &request)?;
+                let earlier = change.put(REQUESTS, &id, &request)?;
+                check(earlier.is_none_or(|earlier| earlier.expires_at <= key.created_at))?;
             }
-            change.insert_key(&key, &event)
+            change.insert(&key, &event)
         })
     }
 
     async fn find_key(&self, id: &str, _: &str) -> Result<Option<KeyWithRole>> {
-        // This program has no projects, so there are no roles.
         Ok(self.read(KEYS, id)?.map(|key| KeyWithRole::new(key, None)))
     }
 
@@ -90,25 +83,22 @@ impl Storage for RedbStorage {
     }
 
     async fn update_key(&self, key: KeyRecord, event: EventRecord) -> Result<()> {
-        self.write(|change| change.update_key(key, &event))
+        self.write(|change| change.update(key, &event, KeyRecord::update).map(drop))
     }
 
     async fn rotate_key(&self, key: KeyRecord, event: EventRecord, new: KeyRecord, created: EventRecord) -> Result<()> {
         self.write(|change| {
-            change.insert_key(&new, &created)?;
-            change.update_key(key, &event)
+            change.insert(&new, &created)?;
+            change.update(key, &event, KeyRecord::update).map(drop)
         })
     }
 
     async fn replace_secret(&self, key: KeyRecord, event: EventRecord) -> Result<()> {
         self.write(|change| {
-            let mut stored = change.current(&key)?;
-            check(stored.last_used_at.is_none())?;
             change.add(IDS, &key.lookup, &key.id)?;
-            change.open(IDS)?.remove(&*stored.lookup).map_err(failed)?;
-            stored.replace_secret(key);
-            change.put(KEYS, &stored.id, &stored)?;
-            change.add(EVENTS, &event.id, &event)
+            let earlier = change.update(key, &event, KeyRecord::replace_secret)?;
+            check(earlier.last_used_at.is_none())?;
+            change.open(IDS)?.remove(&*earlier.lookup).map_err(failed).map(drop)
         })
     }
 
@@ -116,13 +106,11 @@ impl Storage for RedbStorage {
         // The use is visible at once, and durable with the next durable write.
         let recorded = self.write(|change| {
             change.0.set_durability(Durability::None).map_err(failed)?;
-            let Some(mut key) = change.find::<KeyRecord>(KEYS, id)? else { return Ok(()) };
+            let Some(mut key) = find::<KeyRecord>(&change.open(KEYS)?, id)? else { return Ok(()) };
             key.last_used_at = key.last_used_at.max(Some(at));
             change.put(KEYS, id, &key).map(drop)
         });
-        if let Err(error) = recorded {
-            tracing::warn!("the last use of a key is not stored: {error:?}");
-        }
+        recorded.unwrap_or_else(|error| tracing::warn!("the last use of a key is not stored: {error:?}"));
     }
 
     async fn find_project(&self, _: &ProjectReference, _: &str) -> Result<Option<ProjectWithRole>> {
@@ -130,44 +118,37 @@ impl Storage for RedbStorage {
     }
 }
 
-/// A change in a transaction.
 struct Change(WriteTransaction);
 
 impl Change {
-    fn insert_key(&self, key: &KeyRecord, event: &EventRecord) -> Result<()> {
+    fn insert(&self, key: &KeyRecord, event: &EventRecord) -> Result<()> {
         self.add(KEYS, &key.id, key)?;
         self.add(IDS, &key.lookup, &key.id)?;
         self.add(EVENTS, &event.id, event)
     }
 
-    fn update_key(&self, key: KeyRecord, event: &EventRecord) -> Result<()> {
-        let mut stored = self.current(&key)?;
-        stored.update(key);
-        self.put(KEYS, &stored.id, &stored)?;
-        self.add(EVENTS, &event.id, event)
-    }
-
-    /// Returns the stored record, if it still has the revision of `key`.
-    fn current(&self, key: &KeyRecord) -> Result<KeyRecord> {
-        let stored = self.find(KEYS, &key.id)?;
-        stored.filter(|stored: &KeyRecord| stored.revision == key.revision).ok_or(StorageError::Conflict)
-    }
-
-    fn find<T: DeserializeOwned>(&self, table: Table, id: &str) -> Result<Option<T>> {
-        find(&self.open(table)?, id)
+    /// Updates the record that still has the revision of `key`, and returns the earlier record.
+    fn update(&self, key: KeyRecord, event: &EventRecord, update: fn(&mut KeyRecord, KeyRecord)) -> Result<KeyRecord> {
+        let stored = find(&self.open(KEYS)?, &key.id)?;
+        let earlier = stored.filter(|it: &KeyRecord| it.revision == key.revision).ok_or(StorageError::Conflict)?;
+        let mut updated = earlier.clone();
+        update(&mut updated, key);
+        self.put(KEYS, &updated.id, &updated)?;
+        self.add(EVENTS, &event.id, event)?;
+        Ok(earlier)
     }
 
     /// Adds a record with a new id.
-    fn add(&self, table: Table, id: &str, record: &impl Serialize) -> Result<()> {
-        check(self.put(table, id, record)?)
+    fn add<T: Serialize + DeserializeOwned>(&self, table: Table, id: &str, record: &T) -> Result<()> {
+        check(self.put(table, id, record)?.is_none())
     }
 
-    /// Stores a record and returns whether the id is new.
-    fn put(&self, table: Table, id: &str, record: &impl Serialize) -> Result<bool> {
+    /// Stores a record and returns the earlier one with this id.
+    fn put<T: Serialize + DeserializeOwned>(&self, table: Table, id: &str, record: &T) -> Result<Option<T>> {
         let json = serde_json::to_vec(record).map_err(|cause| StorageError::Internal(cause.into()))?;
         let mut table = self.open(table)?;
         let earlier = table.insert(id, &*json).map_err(failed)?;
-        Ok(earlier.is_none())
+        earlier.map(|json| decode(json.value())).transpose()
     }
 
     fn open(&self, table: Table) -> Result<redb::Table<'_, &'static str, &'static [u8]>> {
@@ -179,9 +160,8 @@ fn check(holds: bool) -> Result<()> {
     if holds { Ok(()) } else { Err(StorageError::Conflict) }
 }
 
-/// Neither part can contain the separator.
 fn request_id(user_id: &str, idempotency_key: &str) -> String {
-    format!("{user_id}\n{idempotency_key}")
+    format!("{user_id}\n{idempotency_key}") // Neither part can contain the separator.
 }
 
 fn find<T: DeserializeOwned>(table: &impl ReadableTable<&'static str, &'static [u8]>, id: &str) -> Result<Option<T>> {
