@@ -273,17 +273,38 @@ caught! {
     ignores_other_arguments: "guest/issue.rs",
         "first.digest == request.digest" => "first.digest.len() == 32",
         by "idempotency: an idempotency key with other arguments is a conflict";
-    forgets_the_rate_limit_in_the_digest: "idempotency.rs",
-        "bytes.extend(limit.requests().to_le_bytes())" => "()",
+    reduces_the_name_to_its_length_in_the_digest: "idempotency.rs",
+        "push_text(&mut bytes, self.name)" => "push_length(&mut bytes, self.name.len())",
         by "idempotency: an idempotency key with other arguments is a conflict";
-    forgets_the_owner_in_the_digest: "idempotency.rs",
-        "push_text(&mut bytes, self.owner)" => "()",
+    reduces_the_owner_to_its_length_in_the_digest: "idempotency.rs",
+        "push_text(&mut bytes, self.owner)" => "push_length(&mut bytes, self.owner.len())",
         by "idempotency: another owner is another argument";
-    forgets_the_project_in_the_digest: "idempotency.rs",
-        "push_optional(&mut bytes, self.project_id, push_text)" => "()",
+    reduces_the_project_to_its_length_in_the_digest: "idempotency.rs",
+        "push_optional(&mut bytes, self.project_id, push_text)" =>
+        "push_optional(&mut bytes, self.project_id, |bytes, id| push_length(bytes, id.len()))",
         by "idempotency: an idempotency key with other arguments is a conflict";
-    forgets_the_metadata_in_the_digest: "idempotency.rs",
-        "push_optional(&mut bytes, self.metadata, push_text)" => "()",
+    reduces_the_expiry_to_seconds_in_the_digest: "idempotency.rs",
+        "bytes.extend(time.millis().to_le_bytes())" => "bytes.extend((time.millis() / 1000).to_le_bytes())",
+        by "idempotency: an idempotency key with other arguments is a conflict";
+    reduces_scopes_to_their_number_in_the_digest: "idempotency.rs",
+        "self.scopes.iter().for_each(|scope| push_text(&mut bytes, scope))" => "()",
+        by "idempotency: an idempotency key with other arguments is a conflict";
+    reduces_scopes_to_their_lengths_in_the_digest: "idempotency.rs",
+        "self.scopes.iter().for_each(|scope| push_text(&mut bytes, scope))" =>
+        "self.scopes.iter().for_each(|scope| push_length(&mut bytes, scope.len()))",
+        by "idempotency: an idempotency key with other arguments is a conflict";
+    forgets_the_first_scope_in_the_digest: "idempotency.rs",
+        "self.scopes.iter().for_each(|scope| push_text(&mut bytes, scope))" =>
+        "self.scopes.iter().skip(1).for_each(|scope| push_text(&mut bytes, scope))",
+        by "idempotency: an idempotency key with other arguments is a conflict";
+    reduces_the_metadata_to_its_length_in_the_digest: "idempotency.rs",
+        "push_optional(&mut bytes, self.metadata, push_text)" =>
+        "push_optional(&mut bytes, self.metadata, |bytes, text| push_length(bytes, text.len()))",
+        by "idempotency: an idempotency key with other arguments is a conflict";
+    adds_up_the_rate_limit_in_the_digest: "idempotency.rs",
+        "bytes.extend(limit.requests().to_le_bytes())" =>
+        "bytes.extend((limit.requests() + limit.window_seconds()).to_le_bytes())",
+        "bytes.extend(limit.window_seconds().to_le_bytes())" => "()",
         by "idempotency: an idempotency key with other arguments is a conflict";
     accepts_a_long_idempotency_key: "idempotency.rs",
         "!(1..=MAX_LEN).contains(&text.len()) || !is_printable" => "text.is_empty() || !is_printable",
