@@ -9,11 +9,9 @@ sys.path.append(str(Path(__file__).parents[2] / "examples/python"))
 from wasmtime.component import Component
 
 from harness import Peer, run
-from keycell_host.authority import Authority
-from keycell_host.bindings import ENGINE
+from keycell_host.authority import ENGINE, Authority
 from keycell_host.create import create_database
-from keycell_host.database import open_database
-from keycell_host.storage import SqliteStorage
+from keycell_host.storage import SqliteStorage, open_database
 
 SCOPES = ["api-keys:read", "api-keys:write"]
 ANN = {"id": "ann", "operator": False, "scopes": SCOPES}

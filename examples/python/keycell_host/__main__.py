@@ -12,12 +12,10 @@ from typing import NoReturn
 from wasmtime import WasmtimeError
 from wasmtime.component import Component
 
-from .authority import Authority
-from .bindings import ENGINE, KeycellError, Json
+from .authority import ENGINE, Authority, Json, KeycellError
 from .create import create_database
-from .database import open_database
 from .output import tool_json
-from .storage import SqliteStorage
+from .storage import SqliteStorage, open_database
 
 COMPONENT = Path(os.environ.get("KEYCELL_COMPONENT", Path(__file__).parents[3] / "dist/keycell.wasm"))
 SCOPES = ["api-keys:read", "api-keys:write"]

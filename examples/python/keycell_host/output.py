@@ -5,7 +5,7 @@ from typing import Any
 
 from wasmtime.component import Variant
 
-from .bindings import Json
+from .authority import Json
 
 VALID: Json = {"valid": True, "reason": None, "missing_scopes": [], "retry_after_ms": None}
 

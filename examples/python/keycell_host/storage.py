@@ -4,14 +4,16 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 from wasmtime.component import Variant
 
-from .authority import log_cause
-from .bindings import KeycellError, Json
-from .database import check_schema
+from .authority import Json, KeycellError, log_cause
 
+APPLICATION_ID = 0x6B657963  # "keyc"
+SCHEMA = 2
 TAKEN = re.compile("SQLITE_CONSTRAINT_(PRIMARYKEY|UNIQUE)")
 TEMPORARY = re.compile("SQLITE_(BUSY|CANTOPEN|FULL|IOERR|LOCKED|NOMEM|PERM|PROTOCOL|READONLY)")
 LIMIT = ["rate_limit_requests", "rate_limit_window_seconds"]
@@ -23,10 +25,31 @@ STATUS = {
     "expired": "revoked_at IS NULL AND expires_at <= :now",
     "revoked": "revoked_at IS NOT NULL",
 }
-FILTERS = {
-    **{name: f"{name} = :{name}" for name in ["key_id", "user_id", "project_id"]},
-    **{"since": "id >= :since", "before": "id < :before"},
-}
+FILTERS = {name: f"{name} = :{name}" for name in ["key_id", "user_id", "project_id"]}
+FILTERS |= {"since": "id >= :since", "before": "id < :before"}
+
+sqlite3.register_adapter(list, json.dumps)
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Opens a database that exists. Only the thread that opened it may use it."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    database = sqlite3.connect(uri, timeout=4.0, isolation_level=None, uri=True)
+    check_schema(database)
+    # Fails while another process opens the new file. The next opening sets the mode.
+    with suppress(sqlite3.OperationalError):
+        database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("PRAGMA foreign_keys = ON")
+    return database
+
+
+def check_schema(database: sqlite3.Connection) -> None:
+    """Refuses a database of another program, and one that another process has migrated."""
+    query = "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version"
+    if tuple(database.execute(query).fetchone()) != (APPLICATION_ID, SCHEMA):
+        remedy = "migrate it, or use a newer host"
+        raise sqlite3.NotSupportedError(f"not a keycell database of schema {SCHEMA}: {remedy}")
 
 
 class SqliteStorage:
@@ -41,8 +64,8 @@ class SqliteStorage:
             self._insert("api_keys", key)
             self._insert("events", event)
             if request:
-                expired = "DELETE FROM idempotent_requests WHERE expires_at <= ?"
-                self._database.execute(expired, [key["created_at"]])
+                expired = "DELETE FROM idempotent_requests WHERE expires_at <= :created_at"
+                self._database.execute(expired, columns(key))
                 self._insert("idempotent_requests", request)
 
     def find_key(self, id: str, viewer: str) -> Json:
@@ -66,20 +89,17 @@ class SqliteStorage:
 
     def update_key(self, key: Json, event: Json) -> None:
         with self._write():
-            self._update(key, CHANGES + LIMIT)
-            self._insert("events", event)
+            self._update(key, event, CHANGES + LIMIT)
 
     def rotate_key(self, key: Json, event: Json, new: Json, new_event: Json) -> None:
         with self._write():
             self._insert("api_keys", new)  # First, because the key refers to it.
-            self._update(key, CHANGES + LIMIT)
-            self._insert("events", event)
             self._insert("events", new_event)
+            self._update(key, event, CHANGES + LIMIT)
 
     def replace_secret(self, key: Json, event: Json) -> None:
         with self._write():
-            self._update(key, SECRET, "lookup <> :lookup AND last_used_at IS NULL")
-            self._insert("events", event)
+            self._update(key, event, SECRET, "lookup <> :lookup AND last_used_at IS NULL")
 
     def record_use(self, id: str, at: int) -> None:
         forward = "SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, 0) < ?2"
@@ -94,20 +114,20 @@ class SqliteStorage:
         return self._find(query, user_id, reference.payload)
 
     def _find(self, query: str, *parameters: object) -> Json:
-        with converted_errors():
-            row = self._database.execute(f"SELECT {query}", parameters).fetchone()
-        if row is None:
-            raise KeycellError("not-found")
-        return record(row)
+        if rows := self._rows(query, parameters):
+            return rows[0]
+        raise KeycellError("not-found")
 
     def _list(self, table: str, filter: Json) -> list[Json]:
         # Only what the filter sets is a condition, so that SQLite can use an index.
         conditions = [FILTERS[name] for name in FILTERS if filter.get(name) is not None]
         conditions.append(STATUS[filter.get("status", "all")])
-        query = f"SELECT * FROM {table} WHERE {' AND '.join(conditions)}"
+        condition = " AND ".join(conditions)
+        return self._rows(f"* FROM {table} WHERE {condition} ORDER BY id DESC LIMIT :limit", filter)
+
+    def _rows(self, query: str, parameters: Any) -> list[Json]:
         with converted_errors():
-            rows = self._database.execute(f"{query} ORDER BY id DESC LIMIT :limit", filter)
-            return [record(row) for row in rows]
+            return [record(row) for row in self._database.execute(f"SELECT {query}", parameters)]
 
     @contextmanager
     def _write(self) -> Iterator[None]:
@@ -122,19 +142,18 @@ class SqliteStorage:
         names, parameters = ", ".join(values), ", :".join(values)
         self._database.execute(f"INSERT INTO {table} ({names}) VALUES (:{parameters})", values)
 
-    def _update(self, key: Json, names: list[str], condition: str = "TRUE") -> None:
+    def _update(self, key: Json, event: Json, names: list[str], condition: str = "TRUE") -> None:
         changes = ", ".join(f"{name} = :{name}" for name in names)
         condition = f"id = :id AND revision = :revision AND {condition}"
         statement = f"UPDATE api_keys SET {changes}, revision = revision + 1 WHERE {condition}"
         if self._database.execute(statement, columns(key)).rowcount == 0:
             raise KeycellError("conflict")
+        self._insert("events", event)
 
 
 def columns(record: Json) -> Json:
-    """A row has lists as JSON, and the rate limit of a key in two columns."""
+    """A row has the rate limit of a key in two columns."""
     values = dict(record)
-    for name in values.keys() & {"scopes", "fields"}:
-        values[name] = json.dumps(values[name])
     if "rate_limit" in values:
         limit = values.pop("rate_limit") or {}
         values |= {name: limit.get(name.removeprefix("rate_limit_")) for name in LIMIT}

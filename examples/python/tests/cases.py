@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keycell_host.bindings import Json
+from keycell_host.authority import Json
 
 FILES = Path(__file__).parents[3] / "tests/cases"
 

@@ -6,7 +6,7 @@ import pytest
 from wasmtime.component import Component
 
 from keycell_host.__main__ import COMPONENT
-from keycell_host.bindings import ENGINE
+from keycell_host.authority import ENGINE
 
 MEMORY = Path("/dev/shm")
 

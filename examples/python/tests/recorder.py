@@ -5,8 +5,7 @@ from typing import Any
 
 from wasmtime.component import Variant
 
-from keycell_host.authority import log_cause
-from keycell_host.bindings import Json, KeycellError
+from keycell_host.authority import Json, KeycellError, log_cause
 
 
 class Recorder:

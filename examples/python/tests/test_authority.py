@@ -10,12 +10,10 @@ import pytest
 from wasmtime.component import Component, Variant
 
 from keycell_host.__main__ import POLICY
-from keycell_host.authority import Authority
-from keycell_host.bindings import KeycellError
+from keycell_host.authority import Authority, KeycellError
 from keycell_host.create import create_database
-from keycell_host.database import open_database
 from keycell_host.limits import MAX_ENTRIES, Limits
-from keycell_host.storage import SqliteStorage
+from keycell_host.storage import SqliteStorage, open_database
 
 from .world import World, user
 

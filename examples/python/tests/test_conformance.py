@@ -11,8 +11,7 @@ import pytest
 from jsonschema import Draft7Validator
 from wasmtime.component import Component, Variant
 
-from keycell_host.authority import Caller
-from keycell_host.bindings import Json, KeycellError
+from keycell_host.authority import Caller, Json, KeycellError
 from keycell_host.output import tool_json
 
 from .cases import FILES, Case, cases, repeat, substitute

@@ -6,11 +6,9 @@ import pytest
 from wasmtime.component import Component
 
 from keycell_host.__main__ import POLICY
-from keycell_host.authority import Authority
-from keycell_host.bindings import ENGINE, KeycellError
+from keycell_host.authority import ENGINE, Authority, KeycellError
 from keycell_host.create import create_database
-from keycell_host.database import open_database
-from keycell_host.storage import SqliteStorage
+from keycell_host.storage import SqliteStorage, open_database
 
 # `get-api-key` returns a list of texts, which is empty unless the body does harm.
 COMPONENT = """

@@ -16,10 +16,8 @@ import pytest
 from wasmtime.component import Component
 
 from keycell_host.__main__ import POLICY, SCOPES
-from keycell_host.authority import Authority
-from keycell_host.bindings import Json
-from keycell_host.database import open_database
-from keycell_host.storage import SqliteStorage
+from keycell_host.authority import Authority, Json
+from keycell_host.storage import SqliteStorage, open_database
 
 ANN = {"id": "ann", "operator": False, "scopes": SCOPES}
 EXAMPLE = Path(__file__).parents[1]

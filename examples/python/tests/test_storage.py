@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 from wasmtime.component import Variant
 
-from keycell_host.bindings import Json, KeycellError
+from keycell_host.authority import Json, KeycellError
 from keycell_host.create import MIGRATIONS, create_database
-from keycell_host.database import open_database
-from keycell_host.storage import SqliteStorage
+from keycell_host.storage import SqliteStorage, open_database
 
 from .world import insert_project
 

@@ -8,11 +8,9 @@ from pathlib import Path
 
 from wasmtime.component import Component
 
-from keycell_host.authority import Authority, Caller
-from keycell_host.bindings import Json
+from keycell_host.authority import Authority, Caller, Json
 from keycell_host.create import create_database
-from keycell_host.database import open_database
-from keycell_host.storage import SqliteStorage
+from keycell_host.storage import SqliteStorage, open_database
 
 from .recorder import Recorder
 
