@@ -1,9 +1,15 @@
 //! The change feed, with transactions that commit late.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use keycell::{Action, ChangeFeed, Changes, EventRecord, KeyRecord, Storage};
-use keycell_postgres::PostgresStorage;
+use keycell_postgres::{FeedPosition, PostgresStorage};
 
 use crate::server::{Server, server};
 
@@ -87,13 +93,31 @@ async fn a_transaction_that_commits_late_is_not_skipped() {
     assert_eq!(ids(changes), [""; 0]);
 }
 
-/// Readers follow the feed while hosts change keys of all shards. Each acknowledged change must be
-/// read by a call that begins after it.
+/// Reads the feed without pause until the changes are over. Returns the key of each change.
+async fn follow(storage: PostgresStorage, mut position: FeedPosition, are_over: Arc<AtomicBool>) -> Vec<String> {
+    let mut changed = Vec::new();
+    loop {
+        let is_last = are_over.load(Ordering::Relaxed);
+        let (next, changes) = storage.read_changes(Some(&position)).await.unwrap();
+        changed.extend(ids(changes));
+        position = next;
+        if is_last {
+            return changed;
+        }
+    }
+}
+
+/// Hosts change keys of all shards at the same time. Each acknowledged change must be read by a call
+/// of its host that begins after it, and once by a reader that does not wait for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn each_acknowledged_change_is_read_by_the_next_call() {
     let Some(server) = server() else { return };
     for settings in ["", "SET default_transaction_isolation = 'serializable'"] {
         let database = server.database_with(settings);
+        let storage = PostgresStorage::open(&database).await.unwrap();
+        let (start, _) = storage.read_changes(None).await.unwrap();
+        let are_over = Arc::new(AtomicBool::new(false));
+        let reader = tokio::spawn(follow(storage, start, Arc::clone(&are_over)));
         let hosts: Vec<_> = (0..4_u32)
             .map(|host| {
                 let database = database.clone();
@@ -118,6 +142,8 @@ async fn each_acknowledged_change_is_read_by_the_next_call() {
         for host in hosts {
             host.await.unwrap();
         }
+        are_over.store(true, Ordering::Relaxed);
+        assert_eq!(reader.await.unwrap().len(), 400);
         let counts = "SELECT sum(position), (SELECT count(*) FROM keycell.key_changes) FROM keycell.change_feed";
         assert_eq!(server.run_at(&database, counts), "400|400");
     }
