@@ -9,10 +9,10 @@ use crate::server::{Server, server};
 /// in the last 24 hours. The rows are inserted one after another, so that the indexes have the density
 /// that such inserts leave.
 const FILL: &str = r#"
-    CREATE FUNCTION pg_temp.id(time bigint, seed text) RETURNS text LANGUAGE sql AS $$
+    CREATE FUNCTION pg_temp.id(at bigint, seed text) RETURNS text LANGUAGE sql AS $$
         SELECT substr(t, 1, 8) || '-' || substr(t, 9) || '-7' || substr(r, 1, 3) || '-8' || substr(r, 4, 3) || '-'
                || substr(r, 7, 12)
-        FROM (SELECT lpad(to_hex(time), 12, '0'), md5(seed)) AS x (t, r)
+        FROM (SELECT lpad(to_hex(at), 12, '0'), md5(seed)) AS x (t, r)
     $$;
     WITH new_keys AS (
         INSERT INTO keycell.api_keys
