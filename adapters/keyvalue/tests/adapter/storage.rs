@@ -129,7 +129,8 @@ impl ProjectStorage for BucketStorage {
 
     async fn remove_member(&self, project: &ProjectReference, user_id: &str) -> Result<bool> {
         let Some((id, mut members)) = self.members(project) else { return Ok(false) };
-        members.retain(|other| other.user_id != user_id);
+        let Some(index) = members.iter().position(|member| member.user_id == user_id) else { return Ok(false) };
+        members.remove(index);
         self.write_members(&id, &members);
         Ok(true)
     }

@@ -30,10 +30,11 @@ pub struct Calls<S: ProjectStorage> {
     clock: Arc<AtomicI64>,
     project_ids: Vec<String>,
     model: Model,
+    has_separate_revocations: bool,
 }
 
 impl<S: ProjectStorage> Calls<S> {
-    pub async fn new(component: Component, storage: S, policy: Policy) -> Self {
+    pub async fn new(component: Component, storage: S, policy: Policy, has_separate_revocations: bool) -> Self {
         let model = Model::new(policy);
         let mut project_ids = Vec::new();
         for (project, slug) in PROJECTS.into_iter().enumerate() {
@@ -51,7 +52,7 @@ impl<S: ProjectStorage> Calls<S> {
             .clock(Arc::new(move || UNIX_EPOCH + Duration::from_millis(shown.load(Ordering::Relaxed).unsigned_abs())))
             .build()
             .expect("the policy of the model is valid");
-        Self { keycell, clock, project_ids, model }
+        Self { keycell, clock, project_ids, model, has_separate_revocations }
     }
 
     pub fn number_of_keys(&self) -> usize {
@@ -467,7 +468,10 @@ impl<S: ProjectStorage> Calls<S> {
         check("last_used_at", details.last_used_at.map(Time::millis), key.last_used_at)?;
         check("expires_at", details.expires_at.map(Time::millis), key.expires_at)?;
         check("created_at", details.created_at.millis(), key.created_at)?;
-        check("updated_at", details.updated_at.millis(), key.updated_at)?;
+        let updated_at = details.updated_at.millis();
+        if !(self.has_separate_revocations && key.revoked_at.is_some() && updated_at > key.updated_at) {
+            check("updated_at", updated_at, key.updated_at)?;
+        }
         check("revoked_at", details.revoked_at.map(Time::millis), key.revoked_at)?;
         check("revocation_reason", &details.revocation_reason, &key.reason)?;
         check("rotated_from", details.rotated_from, ids(key.rotated_from))?;
