@@ -86,9 +86,9 @@ async fn a_transaction_that_commits_late_is_not_skipped() {
     // A change of the same shard gets its position after the late commit.
     assert!(!late.is_finished());
     change(&storage, 17, 0).await;
-    late.join().unwrap();
     let (second, changes) = storage.read_changes(Some(&first)).await.unwrap();
     assert_eq!(ids(changes), [key(1).id, key(17).id]);
+    late.join().unwrap();
     let (_, changes) = storage.read_changes(Some(&second)).await.unwrap();
     assert_eq!(ids(changes), [""; 0]);
 }
