@@ -1,41 +1,26 @@
 //! Exclusive rights: a substitute for the insert-if-absent that the draft lacks.
 
-use crate::{bucket::Bucket, storage::Error};
+use crate::{Result, bucket::Bucket, storage::Error};
 
-/// An exclusive right: a counter that this call was the first to increment.
+/// Makes a change that needs these claims: counters that this call must be the first to increment.
+/// If another call has one of them, the result is a conflict.
 ///
-/// A claim is released when it is dropped, so that a failed change can be tried again. If the
-/// release fails too, the claim stays taken, as after a crash.
-pub struct Claim<'a> {
-    bucket: &'a dyn Bucket,
-    name: String,
-    is_kept: bool,
-}
-
-impl<'a> Claim<'a> {
-    /// Takes the claim of this name.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Conflict`] if another call has taken it.
-    pub fn take(bucket: &'a dyn Bucket, name: String) -> Result<Self, Error> {
-        match bucket.increment(&name, 1)? {
-            1 => Ok(Self { bucket, name, is_kept: false }),
-            _ => Err(Error::Conflict),
+/// If the change fails, the claims are released, and it can be tried again. If the release fails
+/// too, they stay taken, as after a crash.
+pub fn with(bucket: &dyn Bucket, claims: &[String], change: impl FnOnce() -> Result<()>) -> Result<()> {
+    let mut taken = Vec::new();
+    let take = |name| match bucket.increment(name, 1)? {
+        1 => {
+            taken.push(name);
+            Ok(())
+        }
+        _ => Err(Error::Conflict),
+    };
+    let changed = claims.iter().map(String::as_str).try_for_each(take).and_then(|()| change());
+    if changed.is_err() {
+        for name in taken {
+            let _ = bucket.delete(name);
         }
     }
-
-    /// Keeps the claim for good, after the change that it was taken for.
-    pub fn keep(mut self) {
-        self.is_kept = true;
-    }
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            // The caller gets the error of the change itself.
-            let _ = self.bucket.delete(&self.name);
-        }
-    }
+    changed
 }

@@ -3,11 +3,12 @@
 use std::sync::OnceLock;
 
 use crate::{
+    Result,
     bindings::wasi::keyvalue::{atomics, store},
     bucket::Bucket,
     context,
     context_types::{self, Caller, InternalCause, Policy},
-    incident, keys, limits, limits_types, projects,
+    keys, limits, limits_types, projects,
     storage::{
         self, Error, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyRole, ProjectReference,
         ProjectRole,
@@ -26,7 +27,7 @@ mod export {
 }
 
 /// The bucket, opened once: some hosts open a copy each time, and lose its entries when it is closed.
-fn bucket() -> Result<&'static store::Bucket, Error> {
+fn bucket() -> Result<&'static store::Bucket> {
     static BUCKET: OnceLock<store::Bucket> = OnceLock::new();
     if let Some(bucket) = BUCKET.get() {
         return Ok(bucket);
@@ -47,23 +48,23 @@ impl From<store::Error> for Error {
 }
 
 impl Bucket for store::Bucket {
-    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
         Ok(store::Bucket::get(self, name)?)
     }
 
-    fn set(&self, name: &str, value: &[u8]) -> Result<(), Error> {
+    fn set(&self, name: &str, value: &[u8]) -> Result<()> {
         Ok(store::Bucket::set(self, name, value)?)
     }
 
-    fn delete(&self, name: &str) -> Result<(), Error> {
+    fn delete(&self, name: &str) -> Result<()> {
         Ok(store::Bucket::delete(self, name)?)
     }
 
-    fn increment(&self, name: &str, delta: u64) -> Result<u64, Error> {
+    fn increment(&self, name: &str, delta: u64) -> Result<u64> {
         Ok(atomics::increment(self, name, delta)?)
     }
 
-    fn for_each_name(&self, see: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    fn for_each_name(&self, see: &mut dyn FnMut(&str)) -> Result<()> {
         let mut cursor = None;
         loop {
             let page = self.list_keys(cursor)?;
@@ -77,31 +78,31 @@ impl Bucket for store::Bucket {
 }
 
 impl storage::Guest for Guest {
-    fn insert_key(key: KeyRecord, event: EventRecord, request: Option<IdempotentRequest>) -> Result<(), Error> {
+    fn insert_key(key: KeyRecord, event: EventRecord, request: Option<IdempotentRequest>) -> Result<()> {
         keys::insert_key(bucket()?, &key, &event, request.as_ref())
     }
 
-    fn find_key(id: String, viewer: String) -> Result<KeyRole, Error> {
+    fn find_key(id: String, viewer: String) -> Result<KeyRole> {
         keys::find_key(bucket()?, &id, &viewer)
     }
 
-    fn find_key_by_lookup(lookup: String) -> Result<KeyRecord, Error> {
+    fn find_key_by_lookup(lookup: String) -> Result<KeyRecord> {
         keys::find_key_by_lookup(bucket()?, &lookup)
     }
 
-    fn find_request(user_id: String, idempotency_key: String, now: i64) -> Result<IdempotentRequest, Error> {
+    fn find_request(user_id: String, idempotency_key: String, now: i64) -> Result<IdempotentRequest> {
         keys::find_request(bucket()?, &user_id, &idempotency_key, now)
     }
 
-    fn list_keys(filter: KeyFilter) -> Result<Vec<KeyRecord>, Error> {
+    fn list_keys(filter: KeyFilter) -> Result<Vec<KeyRecord>> {
         keys::list_keys(bucket()?, &filter)
     }
 
-    fn list_events(filter: EventFilter) -> Result<Vec<EventRecord>, Error> {
+    fn list_events(filter: EventFilter) -> Result<Vec<EventRecord>> {
         keys::list_events(bucket()?, &filter)
     }
 
-    fn update_key(key: KeyRecord, event: EventRecord) -> Result<(), Error> {
+    fn update_key(key: KeyRecord, event: EventRecord) -> Result<()> {
         keys::update_key(bucket()?, &key, &event)
     }
 
@@ -110,11 +111,11 @@ impl storage::Guest for Guest {
         event: EventRecord,
         replacement: KeyRecord,
         replacement_event: EventRecord,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         keys::rotate_key(bucket()?, &key, &event, &replacement, &replacement_event)
     }
 
-    fn replace_secret(key: KeyRecord, event: EventRecord) -> Result<(), Error> {
+    fn replace_secret(key: KeyRecord, event: EventRecord) -> Result<()> {
         keys::replace_secret(bucket()?, &key, &event)
     }
 
@@ -123,7 +124,7 @@ impl storage::Guest for Guest {
         let _ = bucket().and_then(|bucket| keys::record_use(bucket, &id, at));
     }
 
-    fn find_project(reference: ProjectReference, user_id: String) -> Result<ProjectRole, Error> {
+    fn find_project(reference: ProjectReference, user_id: String) -> Result<ProjectRole> {
         projects::find_project(bucket()?, &reference, &user_id)
     }
 }
@@ -157,6 +158,6 @@ impl context_types::Guest for Guest {
             InternalCause::Clock => "the clock is outside the years 1970 to 9999: set the system's time",
             InternalCause::StorageRecord => "a stored record is invalid: check the bucket for damage",
         };
-        bucket().and_then(|bucket| incident::report(bucket, cause)).expect("the store must take an incident")
+        bucket().and_then(|bucket| (bucket as &dyn Bucket).report(cause)).expect("the store must take an incident")
     }
 }

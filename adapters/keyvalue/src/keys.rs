@@ -7,9 +7,10 @@
 //!   change can undo it.
 
 use crate::{
+    Result,
     bucket::Bucket,
-    claim::Claim,
-    entries::{self, KeyEntry, RequestEntry, Revocation},
+    claim,
+    entries::{KeyEntry, RequestEntry, Revocation},
     names, projects,
     storage::{Error, EventFilter, EventRecord, IdempotentRequest, KeyFilter, KeyRecord, KeyRole, StatusFilter},
 };
@@ -20,74 +21,59 @@ pub fn insert_key(
     key: &KeyRecord,
     event: &EventRecord,
     request: Option<&IdempotentRequest>,
-) -> Result<(), Error> {
-    let claims = claim_new(bucket, key)?;
-    let claim_of_request = request.map(|request| write_request(bucket, request, key.created_at)).transpose()?;
-    write_new(bucket, key, event)?;
-    claims.into_iter().chain(claim_of_request).for_each(Claim::keep);
-    Ok(())
+) -> Result<()> {
+    let mut claims = names::claims_of_new(key).to_vec();
+    let Some(request) = request else { return claim::with(bucket, &claims, || write_new(bucket, key, event)) };
+    let name = names::request(&request.user_id, &request.idempotency_key);
+    let generation = next_generation(bucket, &name, key.created_at)?;
+    claims.push(format!("claim.{name}.{generation}"));
+    claim::with(bucket, &claims, || {
+        bucket.write(&name, &RequestEntry { request: request.clone(), generation })?;
+        write_new(bucket, key, event)
+    })
 }
 
 /// `find-key`.
-pub fn find_key(bucket: &dyn Bucket, id: &str, viewer: &str) -> Result<KeyRole, Error> {
-    let key = find_record(bucket, id)?;
+pub fn find_key(bucket: &dyn Bucket, id: &str, viewer: &str) -> Result<KeyRole> {
+    let key = find_record(bucket, id)?.ok_or(Error::NotFound)?;
     let role = key.project_id.as_deref().map(|project_id| projects::role(bucket, project_id, viewer));
     Ok(KeyRole { role: role.transpose()?.flatten(), key })
 }
 
 /// `find-key-by-lookup`. The entry of a lookup whose secret was replaced leads to a record with
 /// another lookup.
-pub fn find_key_by_lookup(bucket: &dyn Bucket, lookup: &str) -> Result<KeyRecord, Error> {
-    let id = entries::read_text(bucket, &names::lookup(lookup))?.ok_or(Error::NotFound)?;
-    let key = find_record(bucket, &id)?;
-    if key.lookup == lookup { Ok(key) } else { Err(Error::NotFound) }
+pub fn find_key_by_lookup(bucket: &dyn Bucket, lookup: &str) -> Result<KeyRecord> {
+    let id = bucket.read_text(&names::lookup(lookup))?.ok_or(Error::NotFound)?;
+    find_record(bucket, &id)?.filter(|key| key.lookup == lookup).ok_or(Error::NotFound)
 }
 
 /// `find-request`. A request holds once its key is there.
-pub fn find_request(
-    bucket: &dyn Bucket,
-    user_id: &str,
-    idempotency_key: &str,
-    now: i64,
-) -> Result<IdempotentRequest, Error> {
-    let entry: Option<RequestEntry> = entries::read(bucket, &names::request(user_id, idempotency_key))?;
-    let entry = entry.filter(|entry| entry.expires_at > now).ok_or(Error::NotFound)?;
-    find_entry(bucket, &entry.key_id)?;
-    Ok(entry.into_request(user_id, idempotency_key))
+pub fn find_request(bucket: &dyn Bucket, user_id: &str, idempotency_key: &str, now: i64) -> Result<IdempotentRequest> {
+    let entry: Option<RequestEntry> = bucket.read(&names::request(user_id, idempotency_key))?;
+    let request = entry.map(|entry| entry.request).filter(|request| request.expires_at > now);
+    let request = request.ok_or(Error::NotFound)?;
+    KeyEntry::find(bucket, &request.key_id)?.map(|_| request).ok_or(Error::NotFound)
 }
 
 /// `list-keys`. The draft can only list the names of all entries.
-pub fn list_keys(bucket: &dyn Bucket, filter: &KeyFilter) -> Result<Vec<KeyRecord>, Error> {
-    let is_before = |id: &str| filter.before.as_deref().is_none_or(|before| id < before);
+pub fn list_keys(bucket: &dyn Bucket, filter: &KeyFilter) -> Result<Vec<KeyRecord>> {
     ids_of_keys(bucket)?
         .iter()
-        .filter(|id| is_before(id))
-        .map(|id| find_record(bucket, id))
-        .filter(|found| match found {
-            Ok(key) => passes(key, filter),
-            Err(Error::NotFound) => false,
-            Err(_) => true,
-        })
+        .filter(|id| filter.before.as_ref().is_none_or(|before| *id < before))
+        .filter_map(|id| find_record(bucket, id).transpose())
+        .filter(|found| found.as_ref().map_or(true, |key| passes(key, filter)))
         .take(filter.limit as usize)
         .collect()
 }
 
 /// `list-events`. Events are stored with their keys, so every key is read unless the filter names
 /// one.
-pub fn list_events(bucket: &dyn Bucket, filter: &EventFilter) -> Result<Vec<EventRecord>, Error> {
-    let ids = match &filter.key_id {
-        Some(id) => vec![id.clone()],
-        None => ids_of_keys(bucket)?,
-    };
+pub fn list_events(bucket: &dyn Bucket, filter: &EventFilter) -> Result<Vec<EventRecord>> {
+    let ids = filter.key_id.clone().map_or_else(|| ids_of_keys(bucket), |id| Ok(vec![id]))?;
     let mut events = Vec::new();
     for id in ids {
-        match find_entry(bucket, &id) {
-            Err(Error::NotFound) => {}
-            found => {
-                let revocation: Option<Revocation> = entries::read(bucket, &names::revoked(&id))?;
-                events.extend(found?.events(&id, revocation.as_ref()).into_iter().filter(|it| happened(it, filter)));
-            }
-        }
+        let found = KeyEntry::find(bucket, &id)?.into_iter().flat_map(KeyEntry::into_events);
+        events.extend(found.filter(|event| happened(event, filter)));
     }
     events.sort_unstable_by(|a, b| b.id.cmp(&a.id));
     events.truncate(filter.limit as usize);
@@ -95,12 +81,12 @@ pub fn list_events(bucket: &dyn Bucket, filter: &EventFilter) -> Result<Vec<Even
 }
 
 /// `update-key`.
-pub fn update_key(bucket: &dyn Bucket, key: &KeyRecord, event: &EventRecord) -> Result<(), Error> {
+pub fn update_key(bucket: &dyn Bucket, key: &KeyRecord, event: &EventRecord) -> Result<()> {
     let stored = find_stored(bucket, key)?;
-    if stored.is_revoked_by(key) && !stored.entry.differs_from(key) {
-        return write_revocation(bucket, key, Some(event));
+    if is_revoked_by(&stored, key) && updated(&stored.key, key) == stored.key {
+        return bucket.write(&names::revoked(&key.id), &Revocation::of(key, Some(event)));
     }
-    change(bucket, stored, key, event)
+    claim::with(bucket, &[next_claim(&stored)], || update(bucket, stored, key, event))
 }
 
 /// `rotate-key`. After a crash before the last write, the replacement is not visible.
@@ -110,27 +96,28 @@ pub fn rotate_key(
     event: &EventRecord,
     replacement: &KeyRecord,
     replacement_event: &EventRecord,
-) -> Result<(), Error> {
+) -> Result<()> {
     let stored = find_stored(bucket, key)?;
-    let claims = claim_new(bucket, replacement)?;
-    let claim = stored.claim_next(bucket, &key.id)?;
-    write_new(bucket, replacement, replacement_event)?;
-    stored.write(bucket, key, event)?;
-    claims.into_iter().chain([claim]).for_each(Claim::keep);
-    Ok(())
+    let [id, lookup] = names::claims_of_new(replacement);
+    claim::with(bucket, &[id, lookup, next_claim(&stored)], || {
+        write_new(bucket, replacement, replacement_event)?;
+        update(bucket, stored, key, event)
+    })
 }
 
 /// `replace-secret`. A use at the same moment can be that of the earlier secret.
-pub fn replace_secret(bucket: &dyn Bucket, key: &KeyRecord, event: &EventRecord) -> Result<(), Error> {
+pub fn replace_secret(bucket: &dyn Bucket, key: &KeyRecord, event: &EventRecord) -> Result<()> {
     let stored = find_stored(bucket, key)?;
     if bucket.get(&names::used(&key.id))?.is_some() {
         return Err(Error::Conflict);
     }
-    let claims = [stored.claim_next(bucket, &key.id)?, Claim::take(bucket, names::claim_of_lookup(&key.lookup))?];
-    bucket.set(&names::lookup(&key.lookup), key.id.as_bytes())?;
-    let earlier = names::lookup(&stored.entry.lookup);
-    entries::write(bucket, &names::key(&key.id), &stored.entry.with_secret_of(key, event))?;
-    claims.into_iter().for_each(Claim::keep);
+    let earlier = names::lookup(&stored.key.lookup);
+    claim::with(bucket, &[next_claim(&stored), names::claim_of_lookup(&key.lookup)], || {
+        bucket.set(&names::lookup(&key.lookup), key.id.as_bytes())?;
+        let KeyRecord { prefix, lookup, hash, updated_at, .. } = key.clone();
+        let key = KeyRecord { prefix, lookup, hash, updated_at, revision: stored.key.revision + 1, ..stored.key };
+        KeyEntry { key, ..stored }.write(bucket, event)
+    })?;
     // The earlier lookup leads nowhere already, so it does not matter if this fails.
     let _ = bucket.delete(&earlier);
     Ok(())
@@ -138,118 +125,70 @@ pub fn replace_secret(bucket: &dyn Bucket, key: &KeyRecord, event: &EventRecord)
 
 /// `record-use`. Two uses at the same moment may be stored in either order; they differ by that
 /// moment.
-pub fn record_use(bucket: &dyn Bucket, id: &str, at: i64) -> Result<(), Error> {
+pub fn record_use(bucket: &dyn Bucket, id: &str, at: i64) -> Result<()> {
     let name = names::used(id);
-    let last_used_at: Option<i64> = entries::read(bucket, &name)?;
-    if last_used_at.is_none_or(|last| last < at) {
-        entries::write(bucket, &name, &at)?;
-    }
-    Ok(())
+    let last_used_at: Option<i64> = bucket.read(&name)?;
+    if last_used_at.is_none_or(|last| last < at) { bucket.write(&name, &at) } else { Ok(()) }
 }
 
-/// A stored record that is about to change.
-struct Stored {
-    entry: KeyEntry,
-    is_revoked: bool,
+/// Finds the entry that `key` is a change of, if it still has that revision.
+fn find_stored(bucket: &dyn Bucket, key: &KeyRecord) -> Result<KeyEntry> {
+    let stored = KeyEntry::find(bucket, &key.id)?;
+    stored.filter(|stored| stored.revision() == key.revision).ok_or(Error::Conflict)
 }
 
-impl Stored {
-    /// The right to write the next revision.
-    fn claim_next<'a>(&self, bucket: &'a dyn Bucket, id: &str) -> Result<Claim<'a>, Error> {
-        Claim::take(bucket, names::claim_of_revision(id, self.entry.revision + 1))
-    }
-
-    fn is_revoked_by(&self, key: &KeyRecord) -> bool {
-        !self.is_revoked && key.revoked_at.is_some()
-    }
-
-    /// Writes the changes, and the revocation if they include one.
-    fn write(self, bucket: &dyn Bucket, key: &KeyRecord, event: &EventRecord) -> Result<(), Error> {
-        let is_revoked = self.is_revoked_by(key);
-        entries::write(bucket, &names::key(&key.id), &self.entry.updated(key, event))?;
-        if is_revoked { write_revocation(bucket, key, None) } else { Ok(()) }
-    }
-}
-
-fn change(bucket: &dyn Bucket, stored: Stored, key: &KeyRecord, event: &EventRecord) -> Result<(), Error> {
-    let claim = stored.claim_next(bucket, &key.id)?;
-    stored.write(bucket, key, event)?;
-    claim.keep();
-    Ok(())
-}
-
-fn write_revocation(bucket: &dyn Bucket, key: &KeyRecord, event: Option<&EventRecord>) -> Result<(), Error> {
-    entries::write(bucket, &names::revoked(&key.id), &Revocation::of(key, event))
-}
-
-/// Finds the stored record that `key` is a change of, if it still has that revision.
-fn find_stored(bucket: &dyn Bucket, key: &KeyRecord) -> Result<Stored, Error> {
-    let entry = match find_entry(bucket, &key.id) {
-        Err(Error::NotFound) => return Err(Error::Conflict),
-        found => found?,
-    };
-    let revocation: Option<Revocation> = entries::read(bucket, &names::revoked(&key.id))?;
-    if entry.revision_with(revocation.as_ref()) != key.revision {
-        return Err(Error::Conflict);
-    }
-    Ok(Stored { entry, is_revoked: revocation.is_some() })
-}
-
-/// Finds the entry of a key. A replacement is visible once the key that it replaced names it.
-fn find_entry(bucket: &dyn Bucket, id: &str) -> Result<KeyEntry, Error> {
-    let read = |id: &str| entries::read::<KeyEntry>(bucket, &names::key(id));
-    let entry = read(id)?.ok_or(Error::NotFound)?;
-    if let Some(old) = &entry.rotated_from
-        && read(old)?.is_none_or(|old| old.rotated_to.as_deref() != Some(id))
-    {
-        return Err(Error::NotFound);
-    }
-    Ok(entry)
-}
-
-fn find_record(bucket: &dyn Bucket, id: &str) -> Result<KeyRecord, Error> {
-    let entry = find_entry(bucket, id)?;
-    let revocation = entries::read(bucket, &names::revoked(id))?;
-    let last_used_at = entries::read(bucket, &names::used(id))?;
-    Ok(entry.into_record(id, revocation, last_used_at))
+fn find_record(bucket: &dyn Bucket, id: &str) -> Result<Option<KeyRecord>> {
+    let Some(entry) = KeyEntry::find(bucket, id)? else { return Ok(None) };
+    Ok(Some(KeyRecord { last_used_at: bucket.read(&names::used(id))?, ..entry.into_record() }))
 }
 
 /// The ids of all keys, newest first.
-fn ids_of_keys(bucket: &dyn Bucket) -> Result<Vec<String>, Error> {
+fn ids_of_keys(bucket: &dyn Bucket) -> Result<Vec<String>> {
     let mut ids = Vec::new();
-    bucket.for_each_name(&mut |name| ids.extend(names::id_of_key(name).map(str::to_owned)))?;
+    bucket.for_each_name(&mut |name| ids.extend(names::id_of_key(name)))?;
     ids.sort_unstable_by(|a, b| b.cmp(a));
     ids.dedup();
     Ok(ids)
 }
 
-/// The rights to the id and to the lookup of a new key.
-fn claim_new<'a>(bucket: &'a dyn Bucket, key: &KeyRecord) -> Result<[Claim<'a>; 2], Error> {
-    Ok([
-        Claim::take(bucket, names::claim_of_revision(&key.id, key.revision))?,
-        Claim::take(bucket, names::claim_of_lookup(&key.lookup))?,
-    ])
+/// The right to write the next revision.
+fn next_claim(stored: &KeyEntry) -> String {
+    names::claim_of_revision(&stored.key.id, stored.key.revision + 1)
+}
+
+fn is_revoked_by(stored: &KeyEntry, key: &KeyRecord) -> bool {
+    stored.revocation.is_none() && key.revoked_at.is_some()
+}
+
+/// The stored record with the changes of `key`, but for the time and the revocation.
+fn updated(stored: &KeyRecord, key: &KeyRecord) -> KeyRecord {
+    let KeyRecord { name, expires_at, rotated_to, rate_limit, metadata, .. } = key.clone();
+    KeyRecord { name, expires_at, rotated_to, rate_limit, metadata, ..stored.clone() }
+}
+
+/// Writes the changes of `key`, and the revocation if they include one.
+fn update(bucket: &dyn Bucket, stored: KeyEntry, key: &KeyRecord, event: &EventRecord) -> Result<()> {
+    let is_revoked = is_revoked_by(&stored, key);
+    let revision = stored.key.revision + 1;
+    let changed = KeyRecord { revision, updated_at: key.updated_at, ..updated(&stored.key, key) };
+    KeyEntry { key: changed, ..stored }.write(bucket, event)?;
+    if is_revoked { bucket.write(&names::revoked(&key.id), &Revocation::of(key, None)) } else { Ok(()) }
 }
 
 /// Writes the lookup first: it leads nowhere until the record is there.
-fn write_new(bucket: &dyn Bucket, key: &KeyRecord, event: &EventRecord) -> Result<(), Error> {
+fn write_new(bucket: &dyn Bucket, key: &KeyRecord, event: &EventRecord) -> Result<()> {
     bucket.set(&names::lookup(&key.lookup), key.id.as_bytes())?;
-    entries::write(bucket, &names::key(&key.id), &KeyEntry::new(key, event))
+    KeyEntry { key: key.clone(), events: Vec::new(), revocation: None }.write(bucket, event)
 }
 
-/// Writes a request, which holds once its key is there, and returns the right to it.
-fn write_request<'a>(bucket: &'a dyn Bucket, request: &IdempotentRequest, now: i64) -> Result<Claim<'a>, Error> {
-    let name = names::request(&request.user_id, &request.idempotency_key);
-    let generation = match entries::read::<RequestEntry>(bucket, &name)? {
-        None => 0,
-        Some(earlier) if earlier.expires_at <= now => earlier.generation + 1,
-        // Its key was not stored. If that call has failed, it has released its claim.
-        Some(earlier) if find_entry(bucket, &earlier.key_id) == Err(Error::NotFound) => earlier.generation,
-        Some(_) => return Err(Error::Conflict),
-    };
-    let claim = Claim::take(bucket, names::claim_of_request(&name, generation))?;
-    entries::write(bucket, &name, &RequestEntry::new(request, generation))?;
-    Ok(claim)
+/// The generation of a new request in this entry.
+fn next_generation(bucket: &dyn Bucket, name: &str, now: i64) -> Result<u32> {
+    let Some(RequestEntry { request, generation }) = bucket.read(name)? else { return Ok(0) };
+    if request.expires_at <= now {
+        return Ok(generation + 1);
+    }
+    // Without its key, the request does not hold. If its call has failed, the claim is released.
+    if KeyEntry::find(bucket, &request.key_id)?.is_none() { Ok(generation) } else { Err(Error::Conflict) }
 }
 
 fn passes(key: &KeyRecord, filter: &KeyFilter) -> bool {

@@ -1,20 +1,19 @@
 //! The adapter from `wasi:keyvalue` to keycell's storage, rate limits, caller and policy.
 //!
 //! [`keys`] keeps keys, events and requests in entries of a bucket so that no change is lost and no
-//! half of a change is visible. [`names`] and [`entries`] define the entries, [`claim`] is the one
-//! atomic step, [`limits`] counts, and [`projects`] and [`context`] read what the owner of the bucket
-//! has written. On `wasm32`, the module `guest` exports them as the world `keyvalue`.
+//! half of a change is visible. `names` and `entries` define the entries, `claim` is the one atomic
+//! step, [`limits`] counts, and [`projects`] and [`context`] read what the owner of the bucket has
+//! written. On `wasm32`, the module `guest` exports them as the world `keyvalue`.
 
 #![deny(missing_docs, unsafe_code)]
 
 pub mod bucket;
-pub mod claim;
+mod claim;
 pub mod context;
-pub mod entries;
-pub mod incident;
+mod entries;
 pub mod keys;
 pub mod limits;
-pub mod names;
+mod names;
 pub mod projects;
 
 #[cfg(target_arch = "wasm32")]
@@ -27,9 +26,12 @@ pub mod bindings {
         world: "keycell:keyvalue/keyvalue",
         path: ["../../wit", "wit"],
         generate_all,
-        additional_derives: [PartialEq],
+        additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
         pub_export_macro: true,
     });
 }
 
 pub use bindings::exports::keycell::api_keys::{context as context_types, limits as limits_types, storage};
+
+/// The result of each function.
+pub type Result<T> = std::result::Result<T, storage::Error>;

@@ -3,12 +3,11 @@
 //! The draft has no compare-and-swap, but an atomic increment. The component only ever moves the
 //! integer of a key forward, so the difference to the new value is what is added.
 
-use crate::{bucket::Bucket, incident, names, storage::Error};
+use crate::{Result, bucket::Bucket};
 
 /// `load`.
-pub fn load(bucket: &dyn Bucket, key_id: &str) -> Result<i64, Error> {
-    let name = names::limit(key_id);
-    i64::try_from(bucket.increment(&name, 0)?).map_err(|_| incident::broken(bucket, &name))
+pub fn load(bucket: &dyn Bucket, key_id: &str) -> Result<i64> {
+    increment(bucket, key_id, 0)
 }
 
 /// `compare-and-store`.
@@ -16,12 +15,14 @@ pub fn load(bucket: &dyn Bucket, key_id: &str) -> Result<i64, Error> {
 /// If another call counts between the two increments, the sum is more than `new`: the answer is
 /// `false`, and the difference stays. So the limit is never exceeded, but calls at the same moment
 /// may use up a part of it without being admitted.
-pub fn compare_and_store(bucket: &dyn Bucket, key_id: &str, expected: i64, new: i64) -> Result<bool, Error> {
-    let Some(delta) = new.checked_sub(expected).and_then(|delta| u64::try_from(delta).ok()) else {
-        return Ok(false);
-    };
-    if load(bucket, key_id)? != expected {
-        return Ok(false);
+pub fn compare_and_store(bucket: &dyn Bucket, key_id: &str, expected: i64, new: i64) -> Result<bool> {
+    match new.checked_sub(expected).map(u64::try_from) {
+        Some(Ok(delta)) if load(bucket, key_id)? == expected => Ok(increment(bucket, key_id, delta)? == new),
+        _ => Ok(false),
     }
-    Ok(i64::try_from(bucket.increment(&names::limit(key_id), delta)?) == Ok(new))
+}
+
+fn increment(bucket: &dyn Bucket, key_id: &str, delta: u64) -> Result<i64> {
+    let name = format!("limit.{key_id}");
+    i64::try_from(bucket.increment(&name, delta)?).map_err(|_| bucket.invalid(&name))
 }

@@ -41,7 +41,9 @@ fn an_entry_is_json_that_people_can_read() {
     keys::insert_key(&bucket, &key, &event(1, Action::Created, &key), None).unwrap();
     let json = bucket.text("key.id-1").unwrap();
     assert!(json.contains(&format!("\"hash\":\"{}\"", "ab".repeat(32))), "{json}");
-    assert!(json.contains("\"action\":\"created\""), "{json}");
+    let event =
+        r#""events":[{"id":"event-001","time":1900000000123,"action":"Created","key_id":"id-1","user_id":"ann","#;
+    assert!(json.contains(event), "{json}");
     assert_eq!(bucket.text("lookup.Lookup1").as_deref(), Some("id-1"));
 }
 
@@ -105,4 +107,12 @@ fn an_invalid_entry_is_internal_and_the_log_does_not_repeat_it() {
         let logged = bucket.text("incident.1").unwrap();
         assert!(logged.contains("key.id-1") && !logged.contains("s3cret"), "{logged}");
     }
+}
+
+#[test]
+fn an_unknown_field_is_refused_because_a_change_would_lose_it() {
+    let bucket = bucket();
+    let json = bucket.text("key.id-1").unwrap();
+    bucket.write("key.id-1", &json.replacen('{', "{\"new\":true,", 1));
+    assert_eq!(find(&bucket, "id-1"), Err(Error::Internal("1".to_owned())));
 }

@@ -5,7 +5,7 @@ use keycell::{
     ProjectReference, ProjectSlug, ProjectStorage, ProjectWithRole, RateLimit, Role, StatusFilter, Storage,
     StorageError,
 };
-use keycell_keyvalue::{keys, names, projects, storage as wit};
+use keycell_keyvalue::{keys, projects, storage as wit};
 
 use crate::bucket::Memory;
 
@@ -114,7 +114,7 @@ impl Storage for BucketStorage {
 impl ProjectStorage for BucketStorage {
     async fn insert_project(&self, id: uuid::Uuid, slug: ProjectSlug, members: Vec<Member>) -> Result<Project> {
         let project = Project::new(id.to_string(), slug.into_text());
-        self.0.write(&names::slug(&project.slug), &project.id);
+        self.0.write(&format!("slug.{}", project.slug), &project.id);
         self.write_members(&project.id, &members);
         Ok(project)
     }
@@ -152,7 +152,7 @@ impl BucketStorage {
     fn members(&self, project: &ProjectReference) -> Option<(String, Vec<Member>)> {
         let id = projects::find_project(&self.0, &from_reference(project), "").ok()?.project_id;
         let role = |user: &str| projects::role(&self.0, &id, user).unwrap().map(to_role).unwrap();
-        let members = self.0.text(&names::project(&id)).unwrap();
+        let members = self.0.text(&format!("project.{id}")).unwrap();
         let members = members.lines().map(|user| Member::new(user, role(user))).collect();
         Some((id, members))
     }
@@ -162,8 +162,8 @@ impl BucketStorage {
             let users: Vec<_> = members.iter().filter(|it| is_listed(it)).map(|it| it.user_id.as_str()).collect();
             users.join("\n")
         };
-        self.0.write(&names::project(id), &lines(&|_| true));
-        self.0.write(&names::admins(id), &lines(&|member| member.role == Role::Admin));
+        self.0.write(&format!("project.{id}"), &lines(&|_| true));
+        self.0.write(&format!("admins.{id}"), &lines(&|member| member.role == Role::Admin));
     }
 }
 
