@@ -92,9 +92,18 @@ fn a_wrong_password_and_a_password_file_that_others_may_read() {
     fails(&[("PGPASSWORD", "hunter3")], "refused the password: give it in PGPASSWORD or PGPASSFILE");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     fails(&[("PGPASSFILE", &file)], "readable by other users: make it readable by its owner alone");
-    fails(&[("PGPASSFILE", "/does/not/exist")], "the password file in PGPASSFILE cannot be used");
+    fails(&[("PGPASSFILE", "/does/not/exist")], "the password file in PGPASSFILE cannot be used (No such file");
+    let of_url = |file: &str| format!("{}?passfile={file}", as_role(&url, "guarded"));
+    refused(&of_url(&file), "the password file in passfile of the URL is readable by other users");
+    refused(&of_url("/does/not/exist"), "the password file in passfile of the URL cannot be used (No such file");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    for environment in [("PGPASSWORD", "hunter2"), ("PGPASSFILE", &file)] {
+    // Nothing names this file, so it is skipped.
+    let unnamed = cli.file(".pgpass", "*:*:*:guarded:hunter2\n");
+    fs::set_permissions(&unnamed, fs::Permissions::from_mode(0o640)).unwrap();
+    fails(&[], "the password file in the home directory is readable by other users");
+    fails(&[], "refused the password: give it in PGPASSWORD or PGPASSFILE");
+    fs::set_permissions(&unnamed, fs::Permissions::from_mode(0o600)).unwrap();
+    for environment in [("PGPASSWORD", "hunter2"), ("PGPASSFILE", &file), ("RUST_LOG", "trace")] {
         let output = run(&[environment]);
         let log = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success() && !log.contains("hunter"), "{log}");

@@ -14,12 +14,12 @@ pub enum PostgresError {
     /// The URL is not one of a database.
     #[error("the database URL is invalid: {0}")]
     Url(&'static str),
-    /// The file with passwords cannot be used.
-    #[error("the password file in PGPASSFILE cannot be used: {0}")]
-    PasswordFile(Arc<io::Error>),
-    /// Other users may read the file with passwords.
-    #[error("the password file in PGPASSFILE is readable by other users: make it readable by its owner alone")]
-    PasswordFileIsOpen,
+    /// The file with passwords that this names cannot be used.
+    #[error("the password file in {0} cannot be used ({1}): name a file that this user owns and can read")]
+    PasswordFile(&'static str, Arc<io::Error>),
+    /// Other users may read the file with passwords that this names.
+    #[error("the password file in {0} is readable by other users: make it readable by its owner alone")]
+    PasswordFileIsOpen(&'static str),
     /// The file with certificates cannot be used.
     #[error("the certificates in sslrootcert cannot be read: give a PEM file with the authority of the server")]
     Certificates,

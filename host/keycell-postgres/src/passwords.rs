@@ -1,6 +1,9 @@
 //! Passwords, from the places where libpq looks for them.
 
-use std::{env, fs, io, path::Path, path::PathBuf};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
 
 use tokio_postgres::config::{Config, Host};
 
@@ -11,17 +14,16 @@ pub fn find(config: &Config, file: Option<&Path>) -> Result<Option<Vec<u8>>, Pos
     if let Some(password) = env::var_os("PGPASSWORD").filter(|password| !password.is_empty()) {
         return Ok(Some(password.into_encoded_bytes()));
     }
-    let named = file.map(Path::to_owned).or_else(|| env::var_os("PGPASSFILE").map(PathBuf::from));
-    let is_named = named.is_some();
-    let Some(path) = named.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".pgpass"))) else {
-        return Ok(None);
+    let of_environment = env::var_os("PGPASSFILE").map(PathBuf::from);
+    let text = match (file, of_environment, env::home_dir()) {
+        (Some(path), _, _) => read(path, "passfile of the URL")?,
+        (None, Some(path), _) => read(&path, "PGPASSFILE")?,
+        (None, None, Some(home)) => match read_unnamed(&home.join(".pgpass")) {
+            Some(text) => text,
+            None => return Ok(None),
+        },
+        (None, None, None) => return Ok(None),
     };
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => return Ok(None),
-        Err(error) => return Err(PostgresError::PasswordFile(error.into())),
-    };
-    require_private(&path)?;
     let hosts = config.get_hosts().iter().map(|host| match host {
         Host::Tcp(name) => name.clone(),
         Host::Unix(_) => "localhost".to_owned(),
@@ -70,17 +72,32 @@ fn fields(line: &str) -> Vec<String> {
     fields
 }
 
+/// Reads the file that `place` names.
+fn read(path: &Path, place: &'static str) -> Result<String, PostgresError> {
+    let failed = |error: io::Error| PostgresError::PasswordFile(place, error.into());
+    let text = fs::read_to_string(path).map_err(failed)?;
+    if is_private(path).map_err(failed)? { Ok(text) } else { Err(PostgresError::PasswordFileIsOpen(place)) }
+}
+
+/// Reads the file of the user, which may be for other programs: one that cannot be used is skipped,
+/// as by libpq.
+fn read_unnamed(path: &Path) -> Option<String> {
+    if !path.exists() {
+        return None;
+    }
+    read(path, "the home directory").inspect_err(|error| tracing::warn!("passwords are not read: {error}")).ok()
+}
+
 #[cfg(unix)]
-fn require_private(path: &Path) -> Result<(), PostgresError> {
+fn is_private(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
 
-    let file = fs::metadata(path).map_err(|error| PostgresError::PasswordFile(error.into()))?;
-    if file.permissions().mode() & 0o077 == 0 { Ok(()) } else { Err(PostgresError::PasswordFileIsOpen) }
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 == 0)
 }
 
 #[cfg(not(unix))]
-fn require_private(_path: &Path) -> Result<(), PostgresError> {
-    Ok(())
+fn is_private(_path: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 #[cfg(test)]
