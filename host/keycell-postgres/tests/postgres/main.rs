@@ -13,3 +13,4 @@ mod revocations;
 mod server;
 mod sizes;
 mod suite;
+mod tls;
