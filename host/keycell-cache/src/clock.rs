@@ -7,18 +7,22 @@ use std::{sync::Arc, time::Duration};
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// The system's clock, which goes on while the system sleeps: a lease must not outlive a sleep.
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
 pub fn system() -> Clock {
     use rustix::time::{ClockId, clock_gettime};
+    #[cfg(target_os = "linux")]
+    const CLOCK: ClockId = ClockId::Boottime;
+    #[cfg(target_vendor = "apple")]
+    const CLOCK: ClockId = ClockId::Monotonic;
     Arc::new(|| {
-        let time = clock_gettime(ClockId::Boottime);
+        let time = clock_gettime(CLOCK);
         let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
         Duration::new(seconds.unwrap_or_default(), nanoseconds.unwrap_or_default())
     })
 }
 
 /// The system's clock.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 pub fn system() -> Clock {
     let start = std::time::Instant::now();
     Arc::new(move || start.elapsed())
