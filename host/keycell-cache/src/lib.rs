@@ -19,8 +19,9 @@
 //! that have changed. It uses a record only while its lease is fresh: the lease ends one period
 //! after the *beginning* of the last read of the feed that succeeded. So a verification that begins
 //! one period after a revocation was acknowledged, or later, is refused, however many hosts there
-//! are and whatever a network, a process or the database does meanwhile. Without a lease each call
-//! reads the storage, and if that cannot be reached, the call is
+//! are and whatever a network, a process or the database does meanwhile, as long as one database
+//! acknowledges changes: after a failover, a host that still reaches the former primary has its
+//! lease. Without a lease each call reads the storage, and if that cannot be reached, the call is
 //! [unavailable](StorageError::Unavailable).
 //!
 //! The component checks hash, expiry, status and scopes of a record on each call, as if the storage
