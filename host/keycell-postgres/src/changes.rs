@@ -61,6 +61,9 @@ impl ChangeFeed for PostgresStorage {
             None => vec![i64::MAX; SHARDS],
         };
         let rows = self.connections.query(sql::READ_CHANGES, &[numbers(&shards), numbers(&numbers_read)]).await?;
+        if rows.is_empty() {
+            return Err(PostgresError::ReadOnly.into());
+        }
         let rows = rows.iter().map(|row| {
             let number: Option<i64> = column(row, 2, "position")?;
             Ok(FeedRow {

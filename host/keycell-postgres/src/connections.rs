@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::{
     Row,
@@ -45,7 +45,12 @@ impl Connections {
         // A statement that finds its connection closed costs less than a round trip before each.
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(url.with_password()?, tls, config);
-        let pool = Pool::builder(manager).max_size(url.connections).build().map_err(|_| PostgresError::Closed)?;
+        let pool = Pool::builder(manager)
+            .max_size(url.connections)
+            .runtime(Runtime::Tokio1)
+            .create_timeout(url.attempt_timeout)
+            .build()
+            .map_err(|_| PostgresError::Closed)?;
         Ok(Self { pool, round_trips: AtomicU64::new(0) })
     }
 
@@ -110,11 +115,15 @@ impl Connections {
     }
 
     async fn get(&self, deadline: Instant) -> Result<Object> {
-        match timeout_at(deadline, self.pool.get()).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(PoolError::Backend(error))) => Err(error.into()),
-            Ok(Err(PoolError::Closed)) => Err(PostgresError::Closed),
-            Ok(Err(_)) | Err(_) => Err(PostgresError::Timeout),
+        loop {
+            match timeout_at(deadline, self.pool.get()).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                // One of several servers hangs. The next attempt takes them in another order.
+                Ok(Err(PoolError::Timeout(TimeoutType::Create))) => {}
+                Ok(Err(PoolError::Backend(error))) => return Err(error.into()),
+                Ok(Err(PoolError::Closed)) => return Err(PostgresError::Closed),
+                Ok(Err(_)) | Err(_) => return Err(PostgresError::Timeout),
+            }
         }
     }
 }

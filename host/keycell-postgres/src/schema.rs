@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::Object;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 
 use crate::{
@@ -15,14 +15,14 @@ use crate::{
 
 type Result<T> = std::result::Result<T, PostgresError>;
 
+/// The schema and the table of versions, before the first migration.
+const BOOTSTRAP: &str = include_str!("migrations/0000_schema.sql");
 /// The migrations. A released one never changes.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_keys.sql")];
 const LATEST: usize = MIGRATIONS.len();
 
-/// Before the first migration.
-const BOOTSTRAP: &str = "CREATE SCHEMA IF NOT EXISTS keycell;
-    CREATE TABLE IF NOT EXISTS keycell.migrations (version bigint NOT NULL PRIMARY KEY)";
-
+/// The time of one attempt to migrate. A migration may change many rows.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tries to migrate while other hosts do the same.
 const MAX_TRIES: u32 = 50;
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
@@ -38,21 +38,19 @@ pub enum Contents {
 
 impl Contents {
     /// Recognises a database of keycell without a write.
-    async fn of(connection: &Object) -> Result<Self> {
-        let versions = match versions(connection).await? {
-            Some(versions) => versions,
-            None if connection.query_typed(sql::TABLES, &[]).await?.is_empty() => return Ok(Self::Empty),
+    async fn of(connections: &Connections) -> Result<Self> {
+        let mut versions = versions(connections).await?;
+        if versions.is_empty() {
+            if connections.query(sql::OTHER_COLUMNS, &[]).await?.is_empty() {
+                return Ok(Self::Empty);
+            }
             // Another host may have created all tables since the first look.
-            None => versions(connection).await?.ok_or(PostgresError::Foreign)?,
-        };
-        if versions.iter().zip(1..).any(|(version, expected)| *version != expected) {
+            versions = self::versions(connections).await?;
+        }
+        if versions.is_empty() || versions.iter().zip(1..).any(|(version, expected)| *version != expected) {
             return Err(PostgresError::Foreign);
         }
-        match versions.len() {
-            0 => Ok(Self::Empty),
-            version @ 1..=LATEST => Ok(Self::Schema(version)),
-            _ => Err(PostgresError::NewerSchema),
-        }
+        if versions.len() <= LATEST { Ok(Self::Schema(versions.len())) } else { Err(PostgresError::NewerSchema) }
     }
 
     fn migrations(self) -> usize {
@@ -63,19 +61,18 @@ impl Contents {
     }
 }
 
-/// The versions that a database has; `None` without their table.
-async fn versions(connection: &Object) -> Result<Option<Vec<i64>>> {
-    match connection.query_typed(sql::VERSIONS, &[]).await {
-        Ok(rows) => rows.iter().map(|row| column(row, 0, "version")).collect::<Result<_>>().map(Some),
-        Err(error) if is_one_of(&error, &[SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME]) => Ok(None),
-        Err(error) if is_one_of(&error, &[SqlState::UNDEFINED_COLUMN]) => Err(PostgresError::Foreign),
-        Err(error) => Err(error.into()),
+/// The versions that a database has: none without their table.
+async fn versions(connections: &Connections) -> Result<Vec<i64>> {
+    match connections.query(sql::VERSIONS, &[]).await {
+        Ok(rows) => rows.iter().map(|row| row.try_get(0).map_err(|_| PostgresError::Foreign)).collect(),
+        Err(PostgresError::Missing) => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
 }
 
 /// Returns an error unless the database has the latest schema.
 pub async fn require_latest(connections: &Connections) -> Result<()> {
-    match Contents::of(&connections.connection().await?).await? {
+    match Contents::of(connections).await? {
         Contents::Empty => Err(PostgresError::Missing),
         Contents::Schema(LATEST) => Ok(()),
         Contents::Schema(_) => Err(PostgresError::OlderSchema),
@@ -87,13 +84,18 @@ pub async fn require_latest(connections: &Connections) -> Result<()> {
 /// A migration is a transaction that begins with the insert of its version. A second host waits at
 /// that row, and then finds the migration done.
 pub async fn migrate(connections: &Connections) -> Result<Contents> {
-    let mut connection = connections.connection().await?;
     for _ in 0..MAX_TRIES {
-        let contents = Contents::of(&connection).await?;
+        let contents = Contents::of(connections).await?;
         if contents == Contents::Schema(LATEST) {
             return Ok(contents);
         }
-        match try_migrate(&mut connection, contents.migrations()).await {
+        let mut connection = connections.connection().await?;
+        let Ok(migrated) = timeout(MIGRATION_TIMEOUT, try_migrate(&mut connection, contents.migrations())).await else {
+            // The end of the connection undoes the transaction.
+            drop(Object::take(connection));
+            return Err(PostgresError::Timeout);
+        };
+        match migrated {
             Ok(true) => {
                 match contents {
                     Contents::Empty => tracing::info!("the tables of a new database were created"),
@@ -128,20 +130,14 @@ async fn try_migrate(connection: &mut Object, applied: usize) -> std::result::Re
 
 /// Whether another host has made the same object at the same moment.
 fn is_race(error: &tokio_postgres::Error) -> bool {
-    is_one_of(
-        error,
-        &[
-            SqlState::UNIQUE_VIOLATION,
-            SqlState::DUPLICATE_SCHEMA,
-            SqlState::DUPLICATE_TABLE,
-            SqlState::DUPLICATE_OBJECT,
-            SqlState::T_R_SERIALIZATION_FAILURE,
-            SqlState::T_R_DEADLOCK_DETECTED,
-        ],
-    )
-}
-
-fn is_one_of(error: &tokio_postgres::Error, codes: &[SqlState]) -> bool {
+    let codes = [
+        SqlState::UNIQUE_VIOLATION,
+        SqlState::DUPLICATE_SCHEMA,
+        SqlState::DUPLICATE_TABLE,
+        SqlState::DUPLICATE_OBJECT,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+    ];
     error.code().is_some_and(|code| codes.contains(code))
 }
 

@@ -219,12 +219,14 @@ statements! {
          WHERE p.id = $1 OR p.slug = $2 ORDER BY m.user_id";
 
     /// The changes of each shard from the position `$2` of the reader on, that one included. A
-    /// reader that is ahead of the shard, or has no position, gets the latest change.
+    /// reader that is ahead of the shard, or has no position, gets the latest change. A standby, to
+    /// which a pooler may have passed the statement, returns nothing.
     READ_CHANGES =
         "SELECT f.shard, f.position, c.position, c.key_id, c.event_id
          FROM unnest($1::bigint[], $2::bigint[]) AS r (shard, position)
          JOIN keycell.change_feed f ON f.shard = r.shard
          LEFT JOIN keycell.key_changes c ON c.shard = f.shard AND c.position >= least(r.position, f.position)
+         WHERE current_setting('transaction_read_only') = 'off'
          ORDER BY f.shard, c.position";
 
     DELETE_OLD_CHANGES =
@@ -267,7 +269,12 @@ statements! {
 
     VERSIONS = "SELECT version FROM keycell.migrations ORDER BY version";
 
-    TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'keycell' LIMIT 1";
+    /// A column that is not the one of the table of versions.
+    OTHER_COLUMNS =
+        "SELECT column_name FROM information_schema.columns
+         WHERE table_schema = 'keycell'
+           AND NOT (table_name = 'migrations' AND column_name = 'version' AND data_type = 'bigint')
+         LIMIT 1";
 
     /// A durable write that changes nothing.
     REWRITE_VERSION =

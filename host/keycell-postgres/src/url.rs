@@ -8,12 +8,14 @@ use std::{
     time::Duration,
 };
 
-use tokio_postgres::config::{Config, Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{Config, Host, LoadBalanceHosts, SslMode, TargetSessionAttrs};
 
 use crate::{error::PostgresError, passwords};
 
-/// The time for one attempt to connect.
+/// The time to reach a server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The time of an attempt to connect to one of several servers. A call has time for some attempts.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The connections of one host by default.
 const CONNECTIONS: usize = 16;
 const MAX_CONNECTIONS: usize = 1_000;
@@ -34,6 +36,8 @@ pub struct PostgresUrl {
     pub(crate) config: Config,
     pub(crate) root_certificates: Option<PathBuf>,
     pub(crate) connections: usize,
+    /// The time of an attempt to connect, if the next one may use another server.
+    pub(crate) attempt_timeout: Option<Duration>,
     password_file: Option<PathBuf>,
     text: String,
 }
@@ -90,8 +94,15 @@ impl FromStr for PostgresUrl {
         config.ssl_mode(if has_tls { SslMode::Require } else { SslMode::Disable });
         // A lease on a cache must not come from a standby, which is behind the primary.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        let servers = config.get_hosts().len().max(config.get_hostaddrs().len());
+        let attempt_timeout = (servers > 1).then_some(ATTEMPT_TIMEOUT);
+        if attempt_timeout.is_some() {
+            // One that hangs must not be the first one each time.
+            config.load_balance_hosts(LoadBalanceHosts::Random);
+        }
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIMEOUT);
+            let servers = u32::try_from(servers).unwrap_or(u32::MAX);
+            config.connect_timeout(attempt_timeout.map_or(CONNECT_TIMEOUT, |timeout| timeout / servers));
         }
         if config.get_application_name().is_none() {
             config.application_name("keycell");
@@ -100,6 +111,7 @@ impl FromStr for PostgresUrl {
             config,
             root_certificates: own.root_certificates,
             connections: own.connections.unwrap_or(CONNECTIONS),
+            attempt_timeout,
             password_file: own.password_file,
             text: text.to_owned(),
         })
@@ -198,6 +210,20 @@ mod tests {
         assert_eq!(parsed.to_string(), url);
         let parsed = parse("postgres://db/keys?options=-c%20enable_multiple_modifications_of_table%3Don").unwrap();
         assert_eq!(parsed.config.get_options(), Some("-c enable_multiple_modifications_of_table=on"));
+    }
+
+    #[test]
+    fn each_of_several_servers_can_be_tried_in_the_time_of_an_attempt() {
+        for (url, connect_timeout, attempt_timeout) in [
+            ("postgres://a/keys", 3_000, None),
+            ("postgres://a,b/keys", 500, Some(1_000)),
+            ("postgres://a,b,c,d/keys", 250, Some(1_000)),
+            ("postgres://a,b/keys?connect_timeout=2", 2_000, Some(1_000)),
+        ] {
+            let parsed = parse(url).unwrap();
+            assert_eq!(parsed.config.get_connect_timeout(), Some(&Duration::from_millis(connect_timeout)), "{url}");
+            assert_eq!(parsed.attempt_timeout, attempt_timeout.map(Duration::from_millis), "{url}");
+        }
     }
 
     #[test]

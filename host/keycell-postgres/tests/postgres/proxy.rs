@@ -30,6 +30,8 @@ pub struct Proxy {
 struct Link {
     state: Mutex<State>,
     bytes: AtomicU64,
+    /// The number of bytes after which the link is held.
+    max_bytes: AtomicU64,
     connections: Mutex<Vec<TcpStream>>,
 }
 
@@ -38,8 +40,12 @@ impl Proxy {
     pub fn start(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let link =
-            Arc::new(Link { state: Mutex::new(State::Open), bytes: AtomicU64::new(0), connections: Mutex::default() });
+        let link = Arc::new(Link {
+            state: Mutex::new(State::Open),
+            bytes: AtomicU64::new(0),
+            max_bytes: AtomicU64::new(u64::MAX),
+            connections: Mutex::default(),
+        });
         let accepting = Arc::clone(&link);
         thread::spawn(move || {
             for client in listener.incoming() {
@@ -47,6 +53,10 @@ impl Proxy {
             }
         });
         Self { port, link }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The URL of a database, through the proxy.
@@ -65,6 +75,11 @@ impl Proxy {
         }
     }
 
+    /// Holds the link when this number of bytes was sent to the database.
+    pub fn hold_after(&self, bytes: u64) {
+        self.link.max_bytes.store(bytes, Ordering::Relaxed);
+    }
+
     /// The number of bytes that were sent to the database.
     pub fn bytes(&self) -> u64 {
         self.link.bytes.load(Ordering::Relaxed)
@@ -74,6 +89,10 @@ impl Proxy {
 impl Link {
     fn state(&self) -> State {
         *self.state.lock().unwrap()
+    }
+
+    fn is_held(&self) -> bool {
+        self.state() == State::Held || self.bytes.load(Ordering::Relaxed) >= self.max_bytes.load(Ordering::Relaxed)
     }
 
     fn connect(self: &Arc<Self>, client: &TcpStream, target: u16) {
@@ -99,7 +118,7 @@ impl Link {
                 Ok(0) | Err(_) => break,
                 Ok(len) => len,
             };
-            while self.state() == State::Held {
+            while self.is_held() {
                 thread::sleep(Duration::from_millis(1));
             }
             // A connection that was made while the link was cut is not in the list.

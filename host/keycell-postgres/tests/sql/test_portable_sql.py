@@ -24,7 +24,7 @@ SHARED = {
     "String", "SubLink", "TypeCast", "TypeName", "UpdateStmt", "WithClause",
 }
 MIGRATIONS = SHARED | {"CollateClause", "ColumnDef", "Constraint", "CreateSchemaStmt", "CreateStmt", "IndexStmt"}
-FUNCTIONS = {"max", "unnest"}
+FUNCTIONS = {"current_setting", "max", "unnest"}
 COLUMN_TYPES = {"text", "int8", "bytea"}
 CONSTRAINTS = {"CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_NOTNULL"}
 
