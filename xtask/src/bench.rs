@@ -11,6 +11,9 @@ use crate::setup::say;
 /// The ratios: name, numerator, denominator and target.
 const RATIOS: &[(&str, &str, &str, &str)] = &[
     ("get, fresh instance / native", "get in turn/fresh instance", "get in turn/native", "at most 2.2"),
+    ("get, 2 threads / 1 thread", "get 2 thread/fresh instance", "get 1 thread/fresh instance", ""),
+    ("get, native, 2 threads / 1 thread", "get 2 thread/native", "get 1 thread/native", ""),
+    ("verify, 2 threads / 1 thread", "verify 100000 keys 2 thread/good", "verify 100000 keys 1 thread/good", ""),
     ("get, reused instance / native", "get 1 thread/reused instance", "get 1 thread/native", ""),
     ("get, fresh instance / native, 2 threads", "get 2 thread/fresh instance", "get 2 thread/native", ""),
     ("verify, fresh instance / native", "verify in turn/fresh instance", "verify in turn/native", "at most 2.2"),

@@ -137,12 +137,7 @@ impl Server {
 
     /// The resident memory now and its highest value, in MB.
     fn memory(&self) -> (u64, u64) {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).expect("its status");
-        let of = |name| -> u64 {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
-            line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1_000
-        };
-        (of("VmRSS:"), of("VmHWM:"))
+        (self.process.memory("VmRSS:"), self.process.memory("VmHWM:"))
     }
 }
 

@@ -30,7 +30,6 @@ fn main() {
 }
 
 fn grow() {
-    // On the disk of the build, as `/tmp` may be in memory.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let path = dir.path().join("keycell.db");
     drop(SqliteStorage::open(&path).expect("a database"));

@@ -38,7 +38,7 @@ fn main() {
     if env::var_os(BARE).is_some() {
         return bare();
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let database = dir.path().join("keycell.db");
     let key = |name: &str, scope: &str| {
         let created = keycell(&database).args(["create", "--name", name, "--scope", scope, "--json"]).output();
@@ -50,6 +50,9 @@ fn main() {
     command.args(["serve", "--listen", "127.0.0.1:0", "--trust-proxy", "127.0.0.1"]).stderr(Stdio::piped());
     let mut server = Process(command.spawn().expect("the server"));
     let server_address = listening(&mut server.0);
+    thread::sleep(Duration::from_secs(2));
+    let [resident, space] = ["VmRSS:", "VmSize:"].map(|name| server.memory(name));
+    println!("an idle server: {resident} MB resident (aim: 16), {space} MB of address space (aim: below 1,000)\n");
     let mut command = Command::new(env::current_exe().expect("this program"));
     let mut bare = Process(command.env(BARE, "1").stderr(Stdio::piped()).spawn().expect("the bare server"));
     let bare_address = listening(&mut bare.0);
@@ -68,7 +71,7 @@ fn main() {
         (AUTHORIZE, server_address, authorize),
         ("POST /v1/keys/verify", server_address, request("POST", "/v1/keys/verify", &bearer(&verifying), &verify)),
         ("POST /v1/introspect", server_address, request("POST", "/v1/introspect", &basic, &form)),
-        ("get_api_key over MCP", server_address, request("POST", "/mcp", &bearer(&presented), &read)),
+        (READ, server_address, request("POST", "/mcp", &bearer(&presented), &read)),
     ];
     if let Some((_, address)) = &nginx {
         targets.push((NGINX, *address, request("GET", "/", &bearer(&presented), "")));
@@ -91,6 +94,7 @@ fn main() {
 
 const AUTHORIZE: &str = "GET /v1/authorize";
 const NGINX: &str = "/v1/authorize through nginx";
+const READ: &str = "get_api_key over MCP";
 const AXUM: &str = "bare axum";
 
 fn print(names: &[&'static str], figures: &BTreeMap<(&'static str, usize), Figures>) {
@@ -102,6 +106,8 @@ fn print(names: &[&'static str], figures: &BTreeMap<(&'static str, usize), Figur
         }
     }
     println!("\n| what | connections | measured | target |\n| --- | ---: | ---: | --- |");
+    let reads = &figures[&(READ, 8)];
+    println!("| {READ} a second | 8 | {:.0} | at least 12,000 |", reads.a_second);
     for connections in CONNECTIONS {
         let of = |name| figures.get(&(name, connections));
         let (Some(direct), Some(axum)) = (of(AUTHORIZE), of(AXUM)) else { continue };

@@ -1,7 +1,8 @@
 //! Hosts on a PostgreSQL server of the same machine, with and without the cache, beside SQLite.
 //!
 //! A host is an authority with connections of its own. The server has its default settings, so each
-//! commit waits for the disk.
+//! commit waits for the disk: its data are in the directory for temporary files, which must not be in
+//! memory.
 
 #[path = "../../keycell-postgres/tests/postgres/server.rs"]
 #[allow(dead_code, reason = "the tests of the storage need the rest")]

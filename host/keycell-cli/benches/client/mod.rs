@@ -1,6 +1,7 @@
 //! What the benchmarks of servers share: processes, and a client on the same machine.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
@@ -87,6 +88,15 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    /// A figure of memory in `/proc/PID/status`, in MB.
+    pub fn memory(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1_000
     }
 }
 

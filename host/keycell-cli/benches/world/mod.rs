@@ -45,7 +45,8 @@ pub struct Sample {
 
 impl World {
     pub fn new(stored: usize) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+        // On the disk of the build, as `/tmp` may be in memory.
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
         let path = dir.path().join("keycell.db");
         let storage = SqliteStorage::open(&path).expect("a database");
         let keys = fill(&path, stored);

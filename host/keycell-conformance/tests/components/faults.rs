@@ -18,7 +18,7 @@ use std::{
     sync::LazyLock,
 };
 
-use keycell::{Component, Keycell, MemoryStorage};
+use keycell::{Component, Keycell, MemoryStorage, Storage};
 
 use crate::{hostile_components, invalid_records, isolation, limit_conflicts, wrong_components};
 
@@ -53,7 +53,12 @@ impl Edit {
 
 /// A new authority on the component with this fault.
 pub fn keycell_with(fault: &str) -> Keycell<MemoryStorage> {
-    Keycell::builder(MemoryStorage::default()).component(component_with(fault)).build().unwrap()
+    keycell_on(MemoryStorage::default(), fault)
+}
+
+/// A new authority on this storage and the component with this fault.
+pub fn keycell_on<S: Storage>(storage: S, fault: &str) -> Keycell<S> {
+    Keycell::builder(storage).component(component_with(fault)).build().unwrap()
 }
 
 /// The component with this fault.

@@ -1,9 +1,15 @@
-//! No call can read what an earlier call left in its memory.
+//! No call can read what an earlier call left in its memory, on the synchronous path and on the
+//! asynchronous one, where instances are made ahead.
 
-use keycell::{Caller, Error, Keycell, MemoryStorage, Subject, bench::get_on_one_instance};
+use keycell::{Caller, Error, Keycell, Storage, Subject, bench::get_on_one_instance};
 
-use crate::faults::{Edit, Fault, keycell_with};
+use crate::{
+    faults::{Edit, Fault, keycell_on, keycell_with},
+    slow_storage::SlowStorage,
+};
 
+/// A key that does not exist, for which storage is asked.
+const MISSING: &str = "00000000-0000-7000-8000-000000000000";
 /// The keys for which a component fills its memory with a pattern, and reads all of it.
 const FILL: &str = "ffffffff-ffff-7fff-bfff-ffffffffffff";
 const READ: &str = "ffffffff-ffff-7fff-bfff-000000000000";
@@ -60,7 +66,7 @@ struct Memory {
 }
 
 impl Memory {
-    async fn read(keycell: &Keycell<MemoryStorage>) -> Self {
+    async fn read<S: Storage>(keycell: &Keycell<S>) -> Self {
         Self::from(keycell.get_api_key(&Caller::user("ann"), READ).await.unwrap_err())
     }
 }
@@ -76,7 +82,15 @@ impl From<Error> for Memory {
 
 #[tokio::test]
 async fn a_value_that_is_left_for_the_next_call() {
-    let keycell = keycell_with("leaves_a_value");
+    finds_no_value(&keycell_with("leaves_a_value")).await;
+}
+
+#[tokio::test]
+async fn a_value_that_is_left_while_calls_wait() {
+    finds_no_value(&keycell_on(SlowStorage::new(false), "leaves_a_value")).await;
+}
+
+async fn finds_no_value<S: Storage>(keycell: &Keycell<S>) {
     let ann = Caller::user("ann");
     for _ in 0..200 {
         let error = keycell.get_api_key(&ann, FILL).await.unwrap_err();
@@ -84,16 +98,27 @@ async fn a_value_that_is_left_for_the_next_call() {
     }
 }
 
+// Each authority has a component that is compiled by itself, so that memory also passes from one
+// component to another.
 #[tokio::test]
 async fn a_pattern_that_fills_the_memory() {
+    finds_no_pattern(["fills_or_reads_its_memory"; 2].map(keycell_with)).await;
+}
+
+#[tokio::test]
+async fn a_pattern_that_fills_the_memory_while_calls_wait() {
+    finds_no_pattern(["fills_or_reads_its_memory"; 2].map(|fault| keycell_on(SlowStorage::new(false), fault))).await;
+}
+
+async fn finds_no_pattern<S: Storage>([one, other]: [Keycell<S>; 2]) {
     let ann = Caller::user("ann");
-    // Each is compiled by itself, so that memory also passes from one component to another.
-    let [one, other] = ["fills_or_reads_its_memory"; 2].map(keycell_with);
     let initial = Memory::read(&one).await;
     assert_eq!((initial.with_pattern, initial.not_zero), (0, 0));
     for _ in 0..50 {
         for keycell in [&one, &other] {
             assert_eq!(one.get_api_key(&ann, FILL).await.unwrap().name, "filled");
+            // If it waits for storage, this makes the instance of the next call in that memory.
+            assert!(keycell.get_api_key(&ann, MISSING).await.is_err());
             assert_eq!(Memory::read(keycell).await, initial);
         }
     }

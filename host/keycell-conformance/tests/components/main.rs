@@ -7,4 +7,6 @@ mod invalid_records;
 mod isolation;
 mod limit_conflicts;
 mod model;
+#[path = "../slow_storage/mod.rs"]
+mod slow_storage;
 mod wrong_components;
