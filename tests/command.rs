@@ -86,7 +86,13 @@ fn faults_of_issuing_name_the_argument_and_not_the_value() {
         assert!(stderr.contains(expected), "{args:?}: {stderr}");
     }
     let stderr = cli.fails(1, &["create", "--name", "x", "--owner", "ann"]);
-    assert_eq!(stderr, "error: the caller may not do this\n");
+    assert_eq!(stderr, "error: only an operator may name another owner: use --operator\n");
+    for command in ["list", "events"] {
+        assert_eq!(
+            cli.fails(1, &[command, "--owner", "ann"]),
+            "error: only an operator may name another owner: use --operator, or name a project that you administer\n"
+        );
+    }
     let stderr = cli.fails(1, &["create", "--name", "x", "--metadata", "@/does/not/exist"]);
     assert!(stderr.contains("--metadata cannot be read"), "{stderr}");
     cli.fails(2, &["create", "--name", "x", "--limit", "100"]);
@@ -196,7 +202,7 @@ fn an_admin_of_a_project_changes_its_members_and_reads_their_keys() {
     assert_eq!(left, json!([{"user_id": "bob", "role": "admin"}]));
     assert_eq!(
         cli.fails(1, &["project", "member", "remove", "web", "ann", "--user", "bob"]),
-        "error: no such member\n"
+        "error: the user is not a member of the project: see `keycell project member list`\n"
     );
     cli.json(&["project", "member", "add", "web", "dave", "--operator"]);
     assert_eq!(cli.json(&["project", "list", "--operator"]).as_array().unwrap().len(), 1);

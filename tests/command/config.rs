@@ -16,7 +16,10 @@ fn setting(shown: &Value, name: &str) -> (Value, String) {
 #[test]
 fn an_option_precedes_a_variable_that_precedes_the_file_that_precedes_the_default() {
     let cli = Cli::new();
-    let file = cli.file("keycell.toml", "user = 'from-file'\n[server]\nlisten = '127.0.0.1:1'\nall_tools = true\n");
+    let file = cli.file(
+        "keycell.toml",
+        "user = 'from-file'\n[server]\nlisten = '127.0.0.1:1'\nall_tools = true\npages = false\n",
+    );
     let show = |variables: &[(&str, &str)], args: &[&str]| -> Value {
         let mut command = cli.command();
         command.envs(variables.iter().copied()).args(["config", "show"]).args(args);
@@ -39,6 +42,7 @@ fn an_option_precedes_a_variable_that_precedes_the_file_that_precedes_the_defaul
         ("KEYCELL_LISTEN", "127.0.0.1:2"),
         ("KEYCELL_METRICS_LISTEN", "127.0.0.1:4"),
         ("KEYCELL_ALL_TOOLS", "false"),
+        ("KEYCELL_NO_PAGES", "false"),
         ("KEYCELL_TRUSTED_PROXIES", "10.0.0.0/8,192.0.2.1"),
     ];
     let by_variable = show(&variables, &[]);
@@ -46,6 +50,7 @@ fn an_option_precedes_a_variable_that_precedes_the_file_that_precedes_the_defaul
     assert_eq!(setting(&by_variable, "server.listen").0, "127.0.0.1:2");
     assert_eq!(setting(&by_variable, "server.metrics_listen").0, "127.0.0.1:4");
     assert_eq!(setting(&by_variable, "server.all_tools").0, false);
+    assert_eq!(setting(&by_variable, "server.pages"), (json!(true), "option".to_owned()));
     assert_eq!(setting(&by_variable, "server.trusted_proxies").0, json!(["10.0.0.0/8", "192.0.2.1/32"]));
     let by_option = show(&variables, &["--user", "from-option", "--listen", "127.0.0.1:3", "--all-tools"]);
     assert_eq!(setting(&by_option, "user").0, "from-option");
@@ -138,8 +143,11 @@ fn the_cache_is_for_a_postgresql_database() {
     for command in ["config check", "config show", "serve --listen 127.0.0.1:0"] {
         let command: Vec<_> = command.split(' ').collect();
         let stderr = cli.fails(1, &[&command[..], &["--config", &file]].concat());
-        assert!(stderr.contains("server.cache_lease") && stderr.contains("or set it to off"), "{stderr}");
+        assert!(stderr.starts_with(&format!("error: {file}:2: server.cache_lease is for a Postgre")), "{stderr}");
+        assert!(stderr.contains("or set it to off"), "{stderr}");
     }
+    let stderr = cli.fails(1, &["config", "show", "--cache-lease", "500ms"]);
+    assert!(stderr.starts_with("error: --cache-lease (KEYCELL_CACHE_LEASE) is for a PostgreSQL"), "{stderr}");
     assert!(cli.fails(2, &["serve", "--cache-lease", "5h"]).contains("off or a duration from 100ms to 60s"));
 
     let postgres = Cli::on("postgres://ann@db.example.com/keys");

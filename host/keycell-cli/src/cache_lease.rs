@@ -3,10 +3,9 @@
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use crate::{
-    config::{Parsed, Setting},
-    error::CommandError,
-    settings::Origin,
-    storage::Database,
+    config::{ConfigError, Setting},
+    error::{CACHE_OF_FILE, CommandError},
+    settings::{Origin, Settings},
 };
 
 /// A host reads the change feed four times in a lease.
@@ -21,16 +20,17 @@ impl CacheLease {
     pub const OFF: Self = Self(None);
 
     /// The first lease that is set. A SQLite file needs no cache.
-    pub fn first(
-        option: Option<Self>,
-        file: Option<&Parsed<Self>>,
-        database: &Database,
-    ) -> Result<(Self, Origin), CommandError> {
-        let is_file = database.file().is_ok();
+    pub fn first(option: Option<Self>, settings: &Settings) -> Result<(Self, Origin), CommandError> {
+        let is_file = settings.database.file().is_ok();
         let default = if is_file { Self::OFF } else { Self(Some(DEFAULT)) };
-        match Origin::first(option, file.map(|lease| lease.0), || default) {
-            (Self(Some(_)), _) if is_file => Err(CommandError::CacheOfFile),
-            lease => Ok(lease),
+        let in_file = settings.config.server.cache_lease.as_ref().map(|lease| lease.0);
+        let lease = Origin::first(option, in_file, || default);
+        match (lease, &settings.config_file) {
+            ((Self(Some(_)), Origin::File), Some(path)) if is_file => {
+                Err(ConfigError::of_setting(path, "server.cache_lease", CACHE_OF_FILE).into())
+            }
+            ((Self(Some(_)), _), _) if is_file => Err(CommandError::CacheOfFile),
+            _ => Ok(lease),
         }
     }
 }

@@ -34,6 +34,18 @@ pub enum ConfigError {
     Invalid { path: PathBuf, line: usize, problem: String },
 }
 
+impl ConfigError {
+    fn new(path: &Path, text: &str, problem: Problem) -> Self {
+        Self::Invalid { path: path.to_owned(), line: problem.line(text), problem: problem.message }
+    }
+
+    /// A setting of a file that was read, and the rule that it breaks.
+    pub fn of_setting(path: &Path, setting: &str, rule: &str) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        Self::new(path, &text, Problem::of_setting(&text, setting, rule))
+    }
+}
+
 /// The settings of the file, each of which may be left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -97,11 +109,7 @@ impl Config {
             }
         };
         let text = fs::read_to_string(path).map_err(unreadable)?;
-        Self::parse(&text).map_err(|problem| ConfigError::Invalid {
-            path: path.to_owned(),
-            line: problem.line(&text),
-            problem: problem.message,
-        })
+        Self::parse(&text).map_err(|problem| ConfigError::new(path, &text, problem))
     }
 
     fn parse(text: &str) -> Result<Self, Problem> {
@@ -112,7 +120,7 @@ impl Config {
         let config: Self = serde_path_to_error::deserialize(deserializer)
             .map_err(|error| Problem::new(Some(error.path().to_string()), error.inner()))?;
         match config.contradiction() {
-            Some((setting, rule)) => Err(Problem { span: span(text, setting), message: format!("{setting} {rule}") }),
+            Some((setting, rule)) => Err(Problem::of_setting(text, setting, rule)),
             None => Ok(config),
         }
     }
@@ -136,10 +144,14 @@ impl Config {
     }
 }
 
-/// The place of a setting in a file.
-fn span(text: &str, setting: &str) -> Option<Range<usize>> {
-    let table = DeTable::parse(text).ok()?;
-    table.get_ref().iter().find(|(name, _)| name.get_ref() == setting).map(|(name, _)| name.span())
+/// The place of a setting, such as `server.listen`, in a table.
+fn span(table: &DeTable<'_>, setting: &str) -> Option<Range<usize>> {
+    let (first, rest) = setting.split_once('.').map_or((setting, None), |(first, rest)| (first, Some(rest)));
+    let (name, value) = table.iter().find(|(name, _)| name.get_ref() == first)?;
+    match rest {
+        Some(rest) => span(value.get_ref().as_table()?, rest),
+        None => Some(name.span()),
+    }
 }
 
 /// A mistake and its place.
@@ -157,6 +169,12 @@ impl Problem {
         let start = before.map(str::len).sum();
         let message = "this line holds an API key or a part of one: remove it, and revoke the key".to_owned();
         (start < text.len()).then_some(Self { span: Some(start..start), message })
+    }
+
+    /// A setting and the rule that it breaks.
+    fn of_setting(text: &str, setting: &str, rule: &str) -> Self {
+        let span = DeTable::parse(text).ok().and_then(|table| span(table.get_ref(), setting));
+        Self { span, message: format!("{setting} {rule}") }
     }
 
     /// Describes an error of the parser without the value, which follows `invalid type` and

@@ -11,6 +11,10 @@ use crate::{
     storage::{DatabaseError, StorageError},
 };
 
+/// The rule of the setting `server.cache_lease`, after its name.
+pub const CACHE_OF_FILE: &str =
+    "is for a PostgreSQL database, and the database is a SQLite file: leave it out, or set it to off";
+
 /// The reason why a command failed, for standard error. No message repeats the value of an argument,
 /// which may be a secret.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +31,7 @@ pub enum CommandError {
     OtherRecords,
     #[error("the database in --from has changed during the copy: stop its hosts, and copy into an empty database")]
     SourceChanged,
-    #[error(
-        "server.cache_lease (--cache-lease, KEYCELL_CACHE_LEASE) is for a PostgreSQL database, and the database is a \
-         SQLite file: leave it out, or set it to off"
-    )]
+    #[error("--cache-lease (KEYCELL_CACHE_LEASE) {CACHE_OF_FILE}")]
     CacheOfFile,
     #[error("the file in --metadata cannot be read: {0}")]
     Metadata(io::Error),
@@ -38,8 +39,12 @@ pub enum CommandError {
     Slug,
     #[error("a project with this slug exists already: choose another slug")]
     SlugTaken,
-    #[error("no such member")]
+    #[error("the user is not a member of the project: see `keycell project member list`")]
     NoMember,
+    #[error("only an operator may name another owner: use --operator")]
+    OtherOwner,
+    #[error("only an operator may name another owner: use --operator, or name a project that you administer")]
+    OtherOwnerOfList,
     #[error("only an admin of the project may list and change its members: ask an admin, or use --operator")]
     NotAdmin,
     #[error("the component: {0}")]
@@ -73,4 +78,14 @@ pub enum CommandError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+}
+
+impl CommandError {
+    /// Replaces `forbidden` by an error that names the remedy.
+    pub fn or_if_forbidden(self, remedy: Self) -> Self {
+        match self {
+            Self::Refused(keycell::Error::Forbidden) => remedy,
+            error => error,
+        }
+    }
 }

@@ -9,8 +9,7 @@ use crate::{
     cache_lease::CacheLease,
     config::{ServerConfig, Setting},
     error::CommandError,
-    settings::Origin,
-    storage::Database,
+    settings::{Origin, Settings},
 };
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
@@ -78,8 +77,17 @@ pub struct ServerOptions {
     #[arg(long, value_name = "DURATION", env = "KEYCELL_CACHE_LEASE", hide_env_values = true, value_parser = lease)]
     cache_lease: Option<CacheLease>,
     /// Leaves out the pages for people, /console and /tools
-    #[arg(long, env = "KEYCELL_NO_PAGES", hide_env_values = true, value_parser = BoolishValueParser::new())]
-    no_pages: bool,
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "KEYCELL_NO_PAGES",
+        hide_env_values = true,
+        value_parser = BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    no_pages: Option<bool>,
     #[command(flatten)]
     tools: ToolOptions,
 }
@@ -120,7 +128,8 @@ impl ToolSettings {
 
 impl ServerOptions {
     /// Combines the options with those of the file.
-    pub fn settings(&self, file: &ServerConfig, database: &Database) -> Result<ServerSettings, CommandError> {
+    pub fn settings(&self, settings: &Settings) -> Result<ServerSettings, CommandError> {
+        let file = &settings.config.server;
         let hosts = (!self.allowed_hosts.is_empty()).then(|| self.allowed_hosts.clone());
         let proxies = (!self.trusted_proxies.is_empty()).then(|| self.trusted_proxies.clone());
         let hosts_in_file = file.allowed_hosts.as_ref().map(|list| list.iter().map(|host| host.0.0.clone()).collect());
@@ -131,8 +140,8 @@ impl ServerOptions {
             metrics_listen: Origin::first(self.metrics_listen.map(Some), metrics.map(Some), || None),
             allowed_hosts: Origin::first(hosts, hosts_in_file, Vec::new),
             trusted_proxies: Origin::first(proxies, proxies_in_file, Vec::new),
-            cache_lease: CacheLease::first(self.cache_lease, file.cache_lease.as_ref(), database)?,
-            pages: Origin::first(self.no_pages.then_some(false), file.pages, || true),
+            cache_lease: CacheLease::first(self.cache_lease, settings)?,
+            pages: Origin::first(self.no_pages.map(|without| !without), file.pages, || true),
             tools: self.tools.settings(file),
         })
     }

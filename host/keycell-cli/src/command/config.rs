@@ -36,7 +36,7 @@ pub struct Show {
 pub fn run(settings: &Settings, command: Command) -> Result<(), CommandError> {
     let file = settings.config_file.as_ref();
     if let Command::Check = command {
-        CacheLease::first(None, settings.config.server.cache_lease.as_ref(), &settings.database)?;
+        CacheLease::first(None, settings)?;
     }
     match command {
         Command::Check if !settings.is_for_people => output::json(&json!({ "valid": true, "file": file })),
@@ -49,7 +49,7 @@ pub fn run(settings: &Settings, command: Command) -> Result<(), CommandError> {
 }
 
 fn show(settings: &Settings, server: &ServerOptions) -> Result<(), CommandError> {
-    let rows = rows(settings, &server.settings(&settings.config.server, &settings.database)?);
+    let rows = rows(settings, &server.settings(settings)?);
     if !settings.is_for_people {
         let row = |(name, value, origin): &Row| json!({ "name": name, "value": value, "origin": origin });
         let rows: Vec<_> = rows.iter().map(row).collect();

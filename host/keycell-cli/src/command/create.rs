@@ -89,6 +89,7 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
     request.idempotency_key = issuing.idempotency_key;
     let is_repeatable = request.idempotency_key.is_some();
     let authority = settings.authority_or_new().await?;
-    let issued = authority.issue_api_key(&settings.caller(), request).await?;
+    let issued = authority.issue_api_key(&settings.caller(), request).await;
+    let issued = issued.map_err(|error| CommandError::from(error).or_if_forbidden(CommandError::OtherOwner))?;
     show::issued(settings, &authority, &issued, is_repeatable).await
 }

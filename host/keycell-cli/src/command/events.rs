@@ -53,7 +53,8 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
         let page = authority.list_events(&caller, request.clone()).await?;
         Ok(Page { items: page.events, next_cursor: page.next_cursor })
     };
-    listing.print(settings, fetch, |event| row(settings, event)).await
+    let printed = listing.print(settings, fetch, |event| row(settings, event)).await;
+    printed.map_err(|error| error.or_if_forbidden(CommandError::OtherOwnerOfList))
 }
 
 /// The columns: at most 100 characters with relative times.

@@ -52,7 +52,8 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), Comman
         let page = authority.list_api_keys(&caller, request.clone()).await?;
         Ok(Page { items: page.api_keys, next_cursor: page.next_cursor })
     };
-    listing.print(settings, fetch, |key| row(settings, key, has_many_owners)).await
+    let printed = listing.print(settings, fetch, |key| row(settings, key, has_many_owners)).await;
+    printed.map_err(|error| error.or_if_forbidden(CommandError::OtherOwnerOfList))
 }
 
 /// The columns: at most 100 characters with relative times.

@@ -1,7 +1,7 @@
 //! `keycell project member`.
 
 use clap::{Args, Subcommand};
-use keycell::{Error, Member, Role};
+use keycell::{Member, Role};
 
 use crate::{
     arguments::user_id,
@@ -59,10 +59,7 @@ pub struct List {
 }
 
 pub async fn run(settings: &Settings, command: Command) -> Result<(), CommandError> {
-    let members = change(settings, command).await.map_err(|error| match error {
-        CommandError::Refused(Error::Forbidden) => CommandError::NotAdmin,
-        error => error,
-    })?;
+    let members = change(settings, command).await.map_err(|error| error.or_if_forbidden(CommandError::NotAdmin))?;
     if !settings.is_for_people {
         return output::json(&members);
     }

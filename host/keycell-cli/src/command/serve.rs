@@ -28,7 +28,7 @@ pub struct Arguments {
 
 pub async fn run(settings: &Settings, arguments: Arguments) -> Result<(), CommandError> {
     let stop = signal::stop()?;
-    let server_settings = arguments.server.settings(&settings.config.server, &settings.database)?;
+    let server_settings = arguments.server.settings(settings)?;
     #[cfg(feature = "pages")]
     let has_pages = server_settings.pages.0;
     let ServerSettings {
