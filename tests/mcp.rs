@@ -180,8 +180,6 @@ fn every_fault_of_a_call_is_returned_at_once() {
         faults_of("create_api_key", json!({"name": "not created", "nmae": "x"})),
         [fault("nmae", "unknown-argument")]
     );
-    assert_eq!(faults_of("list_api_keys", json!({"limit": -1})), [fault("limit", "out-of-range")]);
-    assert_eq!(faults_of("list_api_keys", json!({"limit": 1e12})), [fault("limit", "out-of-range")]);
     assert_eq!(faults_of("list_api_keys", json!({"limit": 1.5})), [fault("limit", "wrong-type")]);
     assert_eq!(
         faults_of("verify_api_key", json!({"key": 1, "scopes": [2]})),
@@ -189,6 +187,82 @@ fn every_fault_of_a_call_is_returned_at_once() {
     );
     let many: Value = (0..1000).map(|n| (format!("argument-{n}"), json!(n))).collect::<serde_json::Map<_, _>>().into();
     assert_eq!(faults_of("get_api_key", many).len(), 20);
+    assert_eq!(
+        faults_of(
+            "issue_api_key",
+            json!({"name": "", "metadata": [1], "rate_limit": {"requests": 0, "window_seconds": 1}})
+        ),
+        [fault("metadata", "not-an-object"), fault("name", "empty"), fault("rate_limit", "out-of-range")]
+    );
+    assert_eq!(
+        faults_of("issue_api_key", json!({"name": "", "metadata": null})),
+        [fault("metadata", "not-an-object"), fault("name", "empty")]
+    );
+    assert_eq!(
+        faults_of("update_api_key", json!({"api_key_id": "x", "metadata": 1})),
+        [fault("api_key_id", "not-an-id"), fault("metadata", "not-an-object")]
+    );
+    assert_eq!(faults_of("issue_api_key", json!({"name": 1, "metadata": [1]})), [fault("name", "wrong-type")]);
+}
+
+#[test]
+fn a_fault_of_the_form_names_an_argument_and_the_remedy() {
+    let cli = Cli::new();
+    let mut client = Client::start(&cli, &["--all-tools"]);
+    let limit = |limit: Value| ("issue_api_key", json!({"name": "x", "rate_limit": limit}));
+    let [page, requests] = ["must be from 1 to 100", "must be 1 to 1000000 requests in 1 to 86400 seconds"];
+    let long = "x".repeat(25);
+    for ((tool, arguments), field, code, message) in [
+        (("list_api_keys", json!({"limit": -1})), "limit", "out-of-range", page),
+        (("list_api_keys", json!({"limit": 0})), "limit", "out-of-range", page),
+        (("list_api_keys", json!({"limit": 1e12})), "limit", "out-of-range", page),
+        (("list_api_keys", json!({"limit": "1"})), "limit", "wrong-type", "must be of type integer"),
+        (limit(json!({"requests": -1, "window_seconds": 1})), "rate_limit", "out-of-range", requests),
+        (limit(json!({"requests": 1, "window_seconds": 1e12})), "rate_limit", "out-of-range", requests),
+        (limit(json!({"requests": 1})), "rate_limit", "missing", "must have the member window_seconds"),
+        (
+            limit(json!({"requests": 1, "window_seconds": 1, "burst": 1})),
+            "rate_limit",
+            "unknown-argument",
+            "must not have the member burst",
+        ),
+        (
+            limit(json!({"requests": 1, "window_seconds": 1, long: 1})),
+            "rate_limit",
+            "unknown-argument",
+            "must not have the member (not shown)",
+        ),
+        (
+            limit(json!({"requests": "1", "window_seconds": 1})),
+            "rate_limit",
+            "wrong-type",
+            "must have the type integer at requests",
+        ),
+        (
+            ("rotate_api_key", json!({"api_key_id": "x", "grace_seconds": -1})),
+            "grace_seconds",
+            "out-of-range",
+            "must be at least 0",
+        ),
+    ] {
+        let faults = client.fails(tool, arguments)["faults"].clone();
+        assert_eq!(faults, json!([{"field": field, "code": code, "message": message}]));
+    }
+}
+
+#[test]
+fn metadata_is_kept_as_written_and_returned_as_json() {
+    let cli = Cli::new();
+    cli.json(&["create", "--name", "x", "--metadata", r#"{"n":1e300,"m":1.50}"#, "--user", "ann"]);
+    let text = String::from_utf8(cli.run(&["list", "--user", "ann"]).stdout).unwrap();
+    assert!(text.contains(r#"{"n":1e300,"m":1.50}"#), "{text}");
+
+    let mut client = Client::start(&cli, &["--all-tools"]);
+    let listed = client.call("list_api_keys", json!({}));
+    assert_eq!(listed["structuredContent"]["api_keys"][0]["metadata"], json!({"m": 1.5, "n": 1e300}));
+    assert!(listed["content"][0]["text"].as_str().unwrap().contains(r#"{"m":1.5,"n":1e+300}"#), "{listed}");
+    let fault = client.fails("issue_api_key", json!({"name": "x", "metadata": {"n": 1e308}}))["faults"][0].clone();
+    assert_eq!(fault["code"], "number-too-large");
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub enum Fault {
     TooDeep,
     /// A JSON object with two members of one name.
     DuplicateMember,
+    /// JSON with a number that is too large.
+    NumberTooLarge,
     /// Not an idempotency key.
     NotAnIdempotencyKey,
 }
@@ -121,6 +123,7 @@ impl Fault {
             Self::NotAnObject => ("not-an-object", "must be a JSON object"),
             Self::TooDeep => ("too-deep", "must have at most 8 levels"),
             Self::DuplicateMember => ("duplicate-member", "must not have two members of one name"),
+            Self::NumberTooLarge => ("number-too-large", "must have only numbers below 1e308 in magnitude"),
             Self::NotAnIdempotencyKey => ("not-an-idempotency-key", "must be 1 to 128 printable ASCII characters"),
         }
     }

@@ -1,7 +1,7 @@
 //! Metadata of a key: a JSON object of the issuer's.
 //!
-//! The scanner keeps numbers as they were written, and refuses duplicate members and keys inside
-//! strings. A general JSON library does neither and is several times as large.
+//! The scanner keeps numbers as they were written, and refuses numbers that a double cannot hold,
+//! duplicate members and keys inside strings. A general JSON library is several times as large.
 
 use alloc::{string::String, vec, vec::Vec};
 
@@ -14,9 +14,11 @@ use crate::{
 const MAX_BYTES: usize = 4096;
 /// The top object is level 1.
 const MAX_LEVELS: u32 = 8;
+/// Every number is below 10 to this power. The largest double is about 1.8e308.
+const MAX_EXPONENT: i32 = 308;
 
-/// A JSON object as compact text, of at most 4096 bytes and 8 levels, without duplicate members
-/// and without a key.
+/// A JSON object as compact text, of at most 4096 bytes and 8 levels, without duplicate members,
+/// numbers that are too large, and keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata(String);
 
@@ -53,6 +55,7 @@ impl Metadata {
 struct Compact {
     text: String,
     has_duplicate: bool,
+    has_large_number: bool,
     holds_key: bool,
 }
 
@@ -61,6 +64,7 @@ impl Compact {
         fault::check(&[
             (!self.text.starts_with('{'), Fault::NotAnObject),
             (self.has_duplicate, Fault::DuplicateMember),
+            (self.has_large_number, Fault::NumberTooLarge),
             (self.holds_key, Fault::HoldsKey),
         ])?;
         Ok(Metadata(self.text))
@@ -228,6 +232,7 @@ impl Scanner<'_> {
             self.digits()?;
         }
         let written = start.get(..start.len() - self.rest.len()).unwrap_or_default();
+        self.out.has_large_number |= exponent(written).is_some_and(|exponent| exponent >= MAX_EXPONENT);
         self.write(written)
     }
 
@@ -273,6 +278,31 @@ impl Scanner<'_> {
     }
 }
 
+/// The exponent of a JSON number in scientific notation. Zero has none.
+fn exponent(number: &str) -> Option<i32> {
+    let (mut position, mut is_whole, mut is_zero) = (0_i32, true, true);
+    let mut bytes = number.bytes();
+    for byte in bytes.by_ref() {
+        match byte {
+            b'e' | b'E' => break,
+            b'.' => is_whole = false,
+            _ => {
+                position += i32::from(is_whole && !is_zero) - i32::from(!is_whole && is_zero);
+                is_zero &= !matches!(byte, b'1'..=b'9');
+            }
+        }
+    }
+    let (mut sign, mut written) = (1, 0_i32);
+    for byte in bytes {
+        match byte {
+            b'+' => {}
+            b'-' => sign = -1,
+            digit => written = written.saturating_mul(10).saturating_add(i32::from(digit & 0xf)),
+        }
+    }
+    (!is_zero).then(|| position.saturating_add(sign * written))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,8 +341,45 @@ mod tests {
 
     #[test]
     fn numbers_stay_as_written() {
-        for number in ["0", "-0", "10", "1.50", "1e5", "1E+05", "-0.0e-0", "123456789012345678901234567890", "1e999"] {
+        for number in ["0", "-0", "10", "1.50", "1e5", "1E+05", "-0.0e-0", "123456789012345678901234567890", "1e-999"] {
             assert_eq!(value(number).as_deref(), Ok(number));
+        }
+    }
+
+    #[test]
+    fn numbers_are_below_1e308() {
+        let (nines, zeros) = ("9".repeat(308), "0".repeat(400));
+        for number in [
+            "0e999",
+            "-0.00E+99999999999",
+            "9.99e307",
+            "-1E+307",
+            "0.001e310",
+            "100e305",
+            "1e000000000000000000005",
+            "1e-99999999999",
+            &nines,
+            &format!("1{zeros}e-300"),
+            &format!("0.{zeros}1e700"),
+        ] {
+            assert_eq!(value(number).as_deref(), Ok(number));
+            // 308 nines are rounded up to 1e308.
+            assert!(number.parse::<f64>().unwrap().abs() <= 1e308, "{number}");
+        }
+        for number in [
+            "1e308",
+            "-1e308",
+            "1E+999",
+            "10e307",
+            "0.1e309",
+            "0.00100e311",
+            "1e99999999999",
+            &format!("{nines}0"),
+            &format!("1{zeros}e-92"),
+            &format!("0.{zeros}1e709"),
+        ] {
+            assert_eq!(value(number), Err(vec![Fault::NumberTooLarge]));
+            assert!(number.parse::<f64>().unwrap().abs() >= 1e308, "{number}");
         }
     }
 
@@ -449,7 +516,8 @@ mod tests {
 
     #[test]
     fn all_faults_of_a_whole_text_are_reported() {
-        let text = format!("[{{\"a\":\"{KEY}\",\"a\":1}}]");
-        assert_eq!(parsed(&text), Err(vec![Fault::NotAnObject, Fault::DuplicateMember, Fault::HoldsKey]));
+        let text = format!("[{{\"a\":\"{KEY}\",\"a\":1e999}}]");
+        let faults = [Fault::NotAnObject, Fault::DuplicateMember, Fault::NumberTooLarge, Fault::HoldsKey];
+        assert_eq!(parsed(&text), Err(faults.to_vec()));
     }
 }

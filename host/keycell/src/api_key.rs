@@ -453,6 +453,6 @@ fn key(key: String, key_prefix: &str) -> Result<SecretKey, InvalidResponse> {
 
 /// Reads any JSON value as its text. The component judges it.
 fn json_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let json = Option::<Box<RawValue>>::deserialize(deserializer)?;
-    Ok(json.map(|json| json.get().to_owned()))
+    let json = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(Some(json.get().to_owned()))
 }

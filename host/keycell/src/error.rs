@@ -83,7 +83,9 @@ pub enum Error {
     #[error("the caller may not do this")]
     Forbidden,
     /// The record was changed by another call, or an idempotency key was used for another call.
-    #[error("the key was changed by another call, or the idempotency key was used before: read the key, then retry")]
+    #[error(
+        "the key was changed by another call, or the idempotency key was used before: read the key and retry, or use another idempotency key"
+    )]
     Conflict,
     /// The key is revoked, expired or already rotated, so it cannot be rotated.
     #[error("the key is revoked, expired or already rotated: create a new key instead")]

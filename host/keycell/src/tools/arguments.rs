@@ -1,6 +1,6 @@
 //! The check of arguments against a tool's input schema: presence, names and types.
 //!
-//! The component judges the values.
+//! The component judges the values, and the type of metadata.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -8,6 +8,7 @@ use jsonschema::{
     ValidationError, Validator,
     error::{TypeKind, ValidationErrorKind},
 };
+use keycell_component::fault::Fault as RuleFault;
 use serde_json::Value;
 
 use super::{TOOLS, Tool, ToolError};
@@ -35,7 +36,8 @@ static VALIDATORS: LazyLock<Result<HashMap<&str, Validator>, String>> = LazyLock
 pub fn check(tool: &str, arguments: &Value) -> Result<Result<(), Vec<Fault>>, ToolError> {
     let validators = VALIDATORS.as_ref().map_err(Error::internal)?;
     let validator = validators.get(tool).ok_or(ToolError::UnknownTool)?;
-    let mut faults: Vec<_> = validator.iter_errors(arguments).flat_map(|error| faults(&error)).collect();
+    let errors = validator.iter_errors(arguments).filter(|error| error.instance_path().as_str() != "/metadata");
+    let mut faults: Vec<_> = errors.flat_map(|error| faults(&error)).collect();
     // Faults of known arguments come first, however many unknown arguments there are.
     faults.sort_by_key(|fault| fault.code == UNKNOWN);
     faults.truncate(MAX_FAULTS);
@@ -71,25 +73,47 @@ pub fn unreadable() -> Error {
     Error::InvalidInput { faults: vec![fault("arguments", "wrong-type", "do not match the tool's input schema")] }
 }
 
-/// Names what the schema requires, and never the value: it may be a secret.
+/// Names what the schema requires, and never the value: it may be a secret. The field is always an
+/// argument; a fault within its value names the member in the message.
 fn faults(error: &ValidationError<'_>) -> Vec<Fault> {
-    let path = error.instance_path().to_string();
-    let field = path.split('/').nth(1).unwrap_or("arguments");
+    let path = error.instance_path().as_str().trim_start_matches('/');
+    let (field, member) = path.split_once('/').unwrap_or((path, ""));
     let one = |code, message: String| vec![fault(field, code, &message)];
     match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
+        ValidationErrorKind::AdditionalProperties { unexpected } if field.is_empty() => {
             unexpected.iter().map(|name| fault(shown(name), UNKNOWN, "is not an argument of this tool")).collect()
         }
+        ValidationErrorKind::AdditionalProperties { unexpected } => unexpected
+            .iter()
+            .map(|name| fault(field, UNKNOWN, &format!("must not have the member {}", shown(name))))
+            .collect(),
         ValidationErrorKind::Required { property } => {
-            vec![fault(property.as_str().unwrap_or(field), "missing", "must be given")]
+            let property = property.as_str().unwrap_or_default();
+            if field.is_empty() {
+                vec![fault(property, "missing", "must be given")]
+            } else {
+                one("missing", format!("must have the member {property}"))
+            }
         }
-        ValidationErrorKind::Minimum { limit } => one("out-of-range", format!("must be at least {limit}")),
-        ValidationErrorKind::Maximum { limit } => one("out-of-range", format!("must be at most {limit}")),
-        ValidationErrorKind::Type { kind: TypeKind::Single(wanted) } => {
+        ValidationErrorKind::Minimum { limit } => out_of_range(field, &format!("must be at least {limit}")),
+        ValidationErrorKind::Maximum { limit } => out_of_range(field, &format!("must be at most {limit}")),
+        ValidationErrorKind::Type { kind: TypeKind::Single(wanted) } if member.is_empty() => {
             one("wrong-type", format!("must be of type {wanted}"))
+        }
+        ValidationErrorKind::Type { kind: TypeKind::Single(wanted) } => {
+            one("wrong-type", format!("must have the type {wanted} at {member}"))
         }
         _ => one("wrong-type", "must match the tool's input schema".to_owned()),
     }
+}
+
+/// The component's fault of the argument if it has one, and otherwise what the schema requires.
+fn out_of_range(field: &str, required: &str) -> Vec<Fault> {
+    vec![match field {
+        "limit" => (field, RuleFault::PageSizeOutOfRange).into(),
+        "rate_limit" => (field, RuleFault::RateLimitOutOfRange).into(),
+        _ => fault(field, "out-of-range", required),
+    }]
 }
 
 /// The name of an unknown argument, unless it may be a key.
