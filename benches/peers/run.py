@@ -68,8 +68,8 @@ def main() -> None:
 
 def install() -> None:
     say("Measuring the library, and installing the others")
-    call("cargo", "bench", "--workspace", "--bench", "in_turn", cwd=ROOT)
-    call(ROOT / "target/release/keycell", "component", "--output", COMPONENT)
+    call("cargo", "bench", "--profile", "dist", "--workspace", "--bench", "in_turn", cwd=ROOT)
+    call(ROOT / "target/dist/keycell", "component", "--output", COMPONENT)
     venv.create(PYTHON.parents[1], with_pip=True)
     call(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt")
     # SQLite is compiled for Node.js, in place of a download of a binary.

@@ -74,7 +74,7 @@ const LIMITS: &[(&str, f64)] = &[
 
 /// The parts that run alone: the argument, what is measured, and the benchmark with its arguments.
 const PARTS: &[(&str, &str, &[&str])] = &[
-    ("http", "of the HTTP server: it runs for about three minutes", &["http"]),
+    ("http", "of the HTTP server: it runs for about three minutes", &["http", "--profile", "dist"]),
     ("lists", "of lists in a database of 2,000,000 keys", &["sqlite_storage", "--", "lists"]),
     ("growth", "of 10,000 to 10,000,000 keys: it needs some 4 GB of disk", &["growth"]),
     ("postgres", "on a PostgreSQL server: it runs for about two minutes", &["postgres"]),
@@ -87,14 +87,11 @@ pub fn run(shell: &Shell, args: &[String]) -> Result<()> {
         say(&format!("Building and running the benchmark {what}"));
         return Ok(cmd!(shell, "cargo bench --workspace --bench {bench...}").run()?);
     }
-    say("Building and running the benchmarks: the first build takes about ten minutes on two cores");
+    say("Building and running the benchmarks: the first build takes about twenty minutes on two cores");
     cmd!(shell, "cargo bench --workspace --bench calls -- {args...}").run()?;
-    cmd!(shell, "cargo bench --workspace --bench in_turn --bench call_time").run()?;
-    cmd!(
-        shell,
-        "cargo bench --workspace --bench load --bench http --bench crowd --bench postgres --bench sqlite_storage"
-    )
-    .run()?;
+    // As published binaries are built.
+    cmd!(shell, "cargo bench --profile dist --workspace --bench in_turn --bench call_time --bench http").run()?;
+    cmd!(shell, "cargo bench --workspace --bench load --bench crowd --bench postgres --bench sqlite_storage").run()?;
     let medians = medians(&shell.current_dir().join("target/criterion"))?;
 
     println!("\n| call | time |\n| --- | ---: |");
