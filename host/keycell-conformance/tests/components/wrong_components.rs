@@ -125,6 +125,12 @@ caught! {
     accepts_deep_metadata: "metadata.rs",
         "level > MAX_LEVELS" => "level > 9",
         by "metadata: metadata of more than 8 levels is refused";
+    accepts_members_of_one_name: "metadata.rs",
+        "!sorted_set::insert(names, name)" => "!sorted_set::insert(names, name) && false",
+        by "metadata: an object with two members of one name is refused";
+    accepts_the_number_1e308: "metadata.rs",
+        "exponent >= MAX_EXPONENT" => "exponent > MAX_EXPONENT",
+        by "metadata: a number of 1e308 or more in magnitude is refused";
     accepts_a_key_in_metadata: "metadata.rs",
         "key::holds_key(&value)" => "false",
         by "metadata: a key in metadata is refused";
@@ -169,6 +175,18 @@ caught! {
     accepts_any_user_id: "user.rs",
         "text.chars().any(char::is_control)" => "false",
         by "bearers: an invalid user id of the host is an internal error";
+    accepts_a_key_as_a_user_id: "user.rs",
+        "key::holds_form_of_key(text)" => "false",
+        by "bearers: an invalid user id of the host is an internal error";
+    accepts_a_mistyped_key_as_an_owner: "user.rs",
+        "key::holds_form_of_key(text)" => "key::holds_key(text)",
+        by "issue: an owner that is not a user id is refused";
+    says_that_a_caller_may_grant_every_scope: "guest/describe_caller.rs",
+        "actor.may_grant(scope)" => "!scope.is_empty()",
+        by "bearers: describe_caller returns what a user may do";
+    says_that_no_key_is_an_operator: "guest/describe_caller.rs",
+        "actor.is_operator()" => "actor.is_operator() && key.is_none()",
+        by "bearers: describe_caller returns what a key may do";
     verifies_for_a_key_without_the_scope: "guest/caller.rs",
         "authenticated(now)?.map_or(Ok(()), |actor| require(&actor, scopes::VERIFY))" =>
         "authenticated(now).map(|_| ())",
@@ -237,7 +255,19 @@ caught! {
         "(scopes::READ, Some(reference.unwrap_or_default()))",
         by "projects: a key needs api-keys:read to see and api-keys:write to change";
 
+    // Policy
+    accepts_a_default_life_that_is_longer_than_the_longest: "policy.rs",
+        "longest_life.zip(default_life).is_none_or(|(longest, default)| default <= longest)" => "true",
+        by "issue: an invalid policy is an internal error";
+    accepts_default_scopes_that_are_not_grantable: "policy.rs",
+        "default_scopes.iter().all(|scope| grantable_scopes.contains(scope))" => "true",
+        by "issue: an invalid policy is an internal error";
+
     // Scopes
+    gives_default_scopes_that_the_caller_lacks: "guest/issue.rs",
+        "scopes::grantable(policy.default_scopes(), may_grant)" =>
+        "scopes::grantable(policy.default_scopes(), |scope| policy.is_grantable(scope))",
+        by "scopes: a key gets the policy's default scopes that its maker holds";
     gives_scopes_that_the_caller_lacks: "access.rs",
         "if scope == scopes::ADMIN {
             return self.is_operator && self.key.is_none();
@@ -306,6 +336,9 @@ caught! {
         "bytes.extend((limit.requests() + limit.window_seconds()).to_le_bytes())",
         "bytes.extend(limit.window_seconds().to_le_bytes())" => "()",
         by "idempotency: an idempotency key with other arguments is a conflict";
+    counts_the_expiry_of_the_policy_as_an_argument: "guest/issue.rs",
+        "request.expires_at.and_then(|_| expires_at.time())" => "expires_at.time()",
+        by "idempotency: an expiry that the policy sets is no argument";
     accepts_a_long_idempotency_key: "idempotency.rs",
         "!(1..=MAX_LEN).contains(&text.len()) || !is_printable" => "text.is_empty() || !is_printable",
         by "idempotency: any other idempotency key is refused";
@@ -331,6 +364,15 @@ caught! {
         "actor.may_hold(&record.scopes, stored_optional_time(record.expires_at)?)" =>
         "actor.may_hold(&[], actor.expires_at())",
         by "idempotency: a key that is issued through a key never gains by a repeat";
+    keeps_the_old_prefix_at_a_repeat: "guest/issue.rs",
+        "mint::secret(&mut record, policy.prefix())" =>
+        "let prefix = crate::key::Prefix::parse(&record.prefix).unwrap_or_else(|| policy.prefix().clone());
+         mint::secret(&mut record, &prefix)",
+        by "idempotency: the new secret has the prefix that the policy has by now";
+    gives_each_key_idempotency_keys_of_its_own: "guest/issue.rs",
+        "&request.user_id" =>
+        "if let Some(key) = actor.acting_key() { request.user_id.clone_from(&key.id); } &request.user_id",
+        by "idempotency: an idempotency key belongs to the issuing user";
     shares_idempotency_keys_between_users: "guest/issue.rs",
         "&request.user_id" => "request.user_id = \"all\".to_owned(); &request.user_id",
         by "idempotency: two users have idempotency keys of their own";
@@ -413,6 +455,12 @@ caught! {
     names_no_acting_key: "guest/mint.rs",
         "actor.acting_key().map(|ActingKey { id, .. }| id.clone())" => "actor.acting_key().and_then(|ActingKey { .. }| None)",
         by "bearers: an event names the key that acted";
+    names_no_metadata_of_a_new_key: "guest/mint.rs",
+        "key.metadata.is_some()" => "false",
+        by "events: a new key is one event with the fields that are set";
+    names_no_reason_of_a_revocation: "guest/revoke.rs",
+        "reason.is_some()" => "false",
+        by "events: a revocation is one event";
     names_no_field_of_an_update: "guest/update.rs",
         "record.metadata != before.metadata" => "false",
         by "events: an update is one event with the fields that change";
