@@ -235,7 +235,7 @@ pub struct ApiKey {
     pub name: String,
     /// The public beginning of the key: prefix and lookup.
     pub key_prefix: String,
-    /// The time of the newest successful verification; `None`: never used.
+    /// The time of the newest successful verification or call as a bearer; `None`: never used.
     #[serde(serialize_with = "as_optional_time")]
     pub last_used_at: Option<Time>,
     /// The time at which the key expires; `None`: never.
@@ -268,7 +268,7 @@ pub struct ApiKeyDetails {
     pub key_prefix: String,
     /// The status at the time of the call.
     pub status: KeyStatus,
-    /// The time of the newest successful verification; `None`: never used.
+    /// The time of the newest successful verification or call as a bearer; `None`: never used.
     #[serde(serialize_with = "as_optional_time")]
     pub last_used_at: Option<Time>,
     /// The time at which the key expires; `None`: never.

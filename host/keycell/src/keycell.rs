@@ -45,6 +45,10 @@ pub struct Builder<S> {
 
 impl<S: Storage> Builder<S> {
     /// Sets the issuer's policy. Default: prefix `keycell`, no default scopes, unlimited life.
+    ///
+    /// The component checks the policy, when a call needs it. If the default life is longer than
+    /// the longest, or a default scope is not grantable, each of these calls is
+    /// [`Error::Internal`], and the log says that the policy is invalid.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.shared.policy = policy;
