@@ -160,15 +160,14 @@ test('wrong input stands at its field, and is kept', async () => {
   await form.getByLabel('Verifications').fill('many');
   await form.getByLabel('Project').fill('Not A Slug');
   await send();
-  await fault('metadata').getByText('must be').waitFor();
-  await fault('rate_limit').getByText('must be of type integer').waitFor();
+  await fault('rate_limit.requests').getByText('must be a whole number').waitFor();
   await fault('rate_limit.window_seconds').getByText('must be given').waitFor();
-  for (const [label, text] of [['Metadata', '{}'], ['Verifications', '0'], ['In seconds', '1']] as const) await form.getByLabel(label).fill(text);
+  for (const [label, text] of [['Verifications', '0'], ['In seconds', '1']] as const) await form.getByLabel(label).fill(text);
   await send();
-  for (const name of ['name', 'expires_at', 'rate_limit', 'project_reference']) await fault(name).getByText('must').waitFor();
+  for (const name of ['name', 'expires_at', 'metadata', 'rate_limit', 'project_reference']) await fault(name).getByText('must').waitFor();
   await assertAccessible(page, 'create with faults');
   // A project of others does not exist for this user.
-  for (const [label, text] of [['Name', 'x'], ['Verifications', '1'], ['Project', 'nowhere']] as const) await form.getByLabel(label).fill(text);
+  for (const [label, text] of [['Name', 'x'], ['Metadata', '{}'], ['Verifications', '1'], ['Project', 'nowhere']] as const) await form.getByLabel(label).fill(text);
   await form.getByLabel('Never').check();
   await send();
   await form.locator('[data-message]').getByText('no such project').waitFor();

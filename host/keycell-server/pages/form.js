@@ -30,8 +30,7 @@ export function group(name, legend, children, { hint } = {}) {
 /** Shows faults at their fields, in place of earlier ones, and moves to the first. Returns those of other fields. */
 export function showFaults(form, faults) {
   const fields = [...form.querySelectorAll('[data-field]')];
-  // A fault of a member of an object names the member alone.
-  const placeOf = (fault) => fields.find((field) => `.${field.getAttribute('data-field')}`.endsWith(`.${fault.field}`));
+  const placeOf = (fault) => fields.find((field) => field.getAttribute('data-field') === fault.field);
   for (const control of form.querySelectorAll('[aria-invalid]')) control.ariaInvalid = null;
   for (const field of fields) {
     const messages = faults.filter((fault) => placeOf(fault) === field).map(({ message }) => message);
@@ -99,14 +98,22 @@ export function valuesOf(form, schema, path = '') {
     if (part.properties) {
       const inner = valuesOf(form, part, `${name}.`);
       faults.push(...inner.faults);
-      if (Object.keys(inner.values).length > 0) values[property] = inner.values;
+      if (Object.keys(inner.values).length > 0) {
+        values[property] = inner.values;
+        const missing = part.required.filter((member) => !form.elements.namedItem(`${name}.${member}`).value);
+        faults.push(...missing.map((member) => ({ field: `${name}.${member}`, message: 'must be given' })));
+      }
       if (form.elements.namedItem(`${name}=null`)?.checked) values[property] = null;
       continue;
     }
     const text = form.elements.namedItem(name)?.value;
     if (!text) continue;
     if (types(part).includes('array')) values[property] = text.split(/\s+/).filter(Boolean);
-    else if (types(part).includes('integer')) values[property] = /^-?\d+$/.test(text) ? Number(text) : text;
+    else if (types(part).includes('integer')) {
+      const isWhole = /^-?\d+$/.test(text);
+      values[property] = isWhole ? Number(text) : text;
+      if (!isWhole) faults.push({ field: name, message: 'must be a whole number' });
+    }
     else if (types(part).includes('object')) {
       try {
         values[property] = parse(text);
