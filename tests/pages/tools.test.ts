@@ -57,6 +57,7 @@ test('a tool is called as the key that is signed in, and the new key is shown on
   const key = (await once.locator('.key').innerText()).trim();
   assert.match(key, /^keycell_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}$/);
   await once.getByRole('button', { name: 'I have saved it' }).click();
+  await once.waitFor({ state: 'detached' });
   await page.locator('.answer dl').waitFor();
   assert.ok(!(await page.content()).includes(key.slice(21)));
   const fields = await page.locator('.answer dl').innerText();
@@ -215,7 +216,8 @@ test('wrong values stand at their fields, for every tool', async () => {
     'rate_limit.requests': 'many', 'rate_limit.window_seconds': '-1', idempotency_key: '→', api_key_id: 'no id', limit: 'all', cursor: 'far',
     since: 'then', until: 'now', reason: 'x'.repeat(2000), grace_seconds: 'a while', if_revision: 'the last',
   };
-  const good: Record<string, string> = { name: 'x', key: ann.key, api_key_id: '0192a000-0000-7000-8000-0000000000ff' };
+  const good: Record<string, string> = { name: 'x', key: ann.key, api_key_id: '0192a000-0000-7000-8000-0000000000ff',
+    'rate_limit.requests': '1', 'rate_limit.window_seconds': '1' };
   const page = await open(`${server.origin}/tools/create_api_key`);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await signIn(page, ann.key);
