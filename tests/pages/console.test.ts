@@ -160,8 +160,8 @@ test('wrong input stands at its field, and is kept', async () => {
   await form.getByLabel('Verifications').fill('many');
   await form.getByLabel('Project').fill('Not A Slug');
   await send();
-  await fault('rate_limit.requests').getByText('must be a whole number').waitFor();
-  await fault('rate_limit.window_seconds').getByText('must be given').waitFor();
+  await fault('rate_limit').getByText('must have the type integer at requests').waitFor();
+  await fault('rate_limit').getByText('must have the member window_seconds').waitFor();
   for (const [label, text] of [['Verifications', '0'], ['In seconds', '1']] as const) await form.getByLabel(label).fill(text);
   await send();
   for (const name of ['name', 'expires_at', 'metadata', 'rate_limit', 'project_reference']) await fault(name).getByText('must').waitFor();

@@ -98,22 +98,14 @@ export function valuesOf(form, schema, path = '') {
     if (part.properties) {
       const inner = valuesOf(form, part, `${name}.`);
       faults.push(...inner.faults);
-      if (Object.keys(inner.values).length > 0) {
-        values[property] = inner.values;
-        const missing = part.required.filter((member) => !form.elements.namedItem(`${name}.${member}`).value);
-        faults.push(...missing.map((member) => ({ field: `${name}.${member}`, message: 'must be given' })));
-      }
+      if (Object.keys(inner.values).length > 0) values[property] = inner.values;
       if (form.elements.namedItem(`${name}=null`)?.checked) values[property] = null;
       continue;
     }
     const text = form.elements.namedItem(name)?.value;
     if (!text) continue;
     if (types(part).includes('array')) values[property] = text.split(/\s+/).filter(Boolean);
-    else if (types(part).includes('integer')) {
-      const isWhole = /^-?\d+$/.test(text);
-      values[property] = isWhole ? Number(text) : text;
-      if (!isWhole) faults.push({ field: name, message: 'must be a whole number' });
-    }
+    else if (types(part).includes('integer')) values[property] = /^-?\d+$/.test(text) ? Number(text) : text;
     else if (types(part).includes('object')) {
       try {
         values[property] = parse(text);

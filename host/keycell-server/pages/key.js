@@ -13,7 +13,7 @@ const GRACES = [['At once', 0], ['In 15 minutes', 900], ['In 1 hour', 3600], ['I
 const number = { type: 'integer' };
 const FIELDS = { properties: {
   name: {}, project_reference: {}, owner: {}, metadata: { type: 'object' },
-  rate_limit: { properties: { requests: number, window_seconds: number }, required: ['requests', 'window_seconds'] },
+  rate_limit: { properties: { requests: number, window_seconds: number } },
 } };
 
 const lifeOf = (seconds) => seconds < 2 * DAY ? `${Math.ceil(seconds / 3600)} hours` : `${Math.round(seconds / DAY)} days`;
